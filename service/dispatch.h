@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICE_DISPATCH_H
+#define SERVICE_DISPATCH_H
+
+#include "core/request.h"
+
+/* The way of every request: find, identify, allow, parse, run and audit in one transaction, reply.
+ *
+ * dispatch_route is cheap and runs on a network thread once the headers are there: it decodes the
+ * path and query, finds the route and fills rq->route, rq->args. On failure the reply is ready.
+ * The other two run on a worker with rq->db set and leave outcome and reply in rq. */
+MUST_CHECK enum err dispatch_route(struct request *rq);
+
+/* The lane whose workers serve this request. */
+enum lane dispatch_lane(const struct request *rq);
+
+/* Identify and allow, before the bytes of a streamed body are accepted. */
+MUST_CHECK enum err dispatch_admit(struct request *rq);
+
+/* Everything. The body, if any, is complete. */
+void dispatch_run(struct request *rq);
+
+/* The reply for a request that ends before or outside a handler (too large, too slow, queue full). */
+void dispatch_refuse(struct request *rq, enum err e, const char *detail);
+
+#endif
