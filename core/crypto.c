@@ -141,7 +141,7 @@ struct digest hmac_sha256(const void *key, size_t key_length, const void *data, 
 
 bool digest_equal(const struct digest *a, const struct digest *b)
 {
-    return memcmp(a->bytes, b->bytes, SHA256_SIZE) == 0;
+    return secret_equal(a->bytes, b->bytes, SHA256_SIZE);
 }
 
 bool secret_equal(const void *a, const void *b, size_t length)

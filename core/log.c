@@ -82,8 +82,7 @@ static void write_line(const char *blame, const char *format, va_list args)
     (void)vsnprintf(message, sizeof(message), format, args);
     length = strlen(message);
     /* A cut inside a character would make the rest look like foreign bytes. */
-    while (length >= sizeof(message) - 4 && !utf8_valid(message, length) &&
-           length > sizeof(message) - 4)
+    while (length > sizeof(message) - 4 && !utf8_valid(message, length))
         message[--length] = '\0';
     time_format(time_now_ms(), at);
     if (atomic_load(&as_json))

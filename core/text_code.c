@@ -55,8 +55,10 @@ static char *encode(struct arena *a, const unsigned char *in, size_t length, con
     for (; i + 3 <= length; i += 3) {
         uint32_t word = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
 
-        for (unsigned shift = 18; shift <= 18; shift -= 6)
-            *to++ = alphabet[word >> shift & 63];
+        *to++ = alphabet[word >> 18 & 63];
+        *to++ = alphabet[word >> 12 & 63];
+        *to++ = alphabet[word >> 6 & 63];
+        *to++ = alphabet[word & 63];
     }
     if (i < length) {
         uint32_t word = (uint32_t)in[i] << 16 | (i + 1 < length ? (uint32_t)in[i + 1] << 8 : 0);
