@@ -87,6 +87,10 @@ void db_close(struct db *db);
 MUST_CHECK enum err db_tx(struct db *db, enum tx kind, const char *tenant,
                           enum err (*body)(void *arg), void *arg);
 
+/* From the next statement on, act for this tenant (sign-in and background work, which learn the
+ * tenant from the database). tenant is borrowed until the transaction ends. */
+MUST_CHECK enum err db_act_for(struct db *db, const char *tenant);
+
 /* Exactly one row into *out: ERR_NOT_FOUND for none, ERR_INTERNAL for more. Columns are matched to
  * fields by name; every field needs its column. Texts live as long as the arena. */
 MUST_CHECK enum err db_one(struct db *db, const struct query *q, const struct field *fields,

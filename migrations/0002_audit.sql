@@ -1,0 +1,97 @@
+-- The audit log: entries written in the business transaction, then sequenced into one Merkle tree per tenant.
+
+CREATE TABLE audit_entry (
+    tenant_id uuid        NOT NULL CONSTRAINT audit_entry_tenant REFERENCES tenant,
+    seq       bigint      GENERATED ALWAYS AS IDENTITY (CACHE 1),
+    id        uuid        NOT NULL,
+    at        timestamptz NOT NULL,
+    actor     uuid,
+    action    text        NOT NULL,
+    project   text,
+    object    text,
+    outcome   text        NOT NULL,
+    leaf      text        NOT NULL CONSTRAINT audit_entry_leaf CHECK (octet_length(leaf) <= 65535),
+    leaf_hash bytea       NOT NULL CONSTRAINT audit_entry_hash CHECK (length(leaf_hash) = 32),
+    CONSTRAINT audit_entry_key PRIMARY KEY (tenant_id, seq),
+    CONSTRAINT audit_entry_by_id UNIQUE (tenant_id, id)
+);
+COMMENT ON TABLE audit_entry IS 'Append-only: what was done or refused. leaf is the truth; the other columns only find it.';
+COMMENT ON COLUMN audit_entry.seq IS 'Order within a tenant''s batches; gaps mean nothing (rolled-back work).';
+CREATE INDEX audit_entry_by_time ON audit_entry (tenant_id, at);
+CREATE INDEX audit_entry_by_actor ON audit_entry (tenant_id, actor, seq);
+CREATE INDEX audit_entry_by_object ON audit_entry (tenant_id, object, seq);
+CALL tenant_table('audit_entry', 'SELECT, INSERT');
+CALL append_only('audit_entry');
+
+CREATE TABLE audit_payload (
+    tenant_id uuid  NOT NULL,
+    id        uuid  NOT NULL,
+    salt      bytea NOT NULL CONSTRAINT audit_payload_salt CHECK (length(salt) = 32),
+    payload   text  NOT NULL,
+    CONSTRAINT audit_payload_key PRIMARY KEY (tenant_id, id),
+    CONSTRAINT audit_payload_entry FOREIGN KEY (tenant_id, id) REFERENCES audit_entry (tenant_id, id)
+);
+COMMENT ON TABLE audit_payload IS 'The words behind an entry (names, addresses, bodies). The leaf holds HMAC-SHA256(salt, payload): erasing both leaves the log whole.';
+CALL tenant_table('audit_payload', 'SELECT, INSERT');
+CALL append_only('audit_payload');
+
+CREATE TABLE audit_pending (
+    tenant_id uuid   NOT NULL,
+    seq       bigint NOT NULL,
+    CONSTRAINT audit_pending_key PRIMARY KEY (tenant_id, seq)
+);
+COMMENT ON TABLE audit_pending IS 'Entries that are not in the tree yet: claimed by state, never by cursor.';
+CALL tenant_table('audit_pending', 'SELECT, INSERT, DELETE', true);
+
+CREATE TABLE audit_log (
+    tenant_id  uuid        NOT NULL CONSTRAINT audit_log_key PRIMARY KEY REFERENCES tenant,
+    origin     text        NOT NULL,
+    public     bytea       NOT NULL CONSTRAINT audit_log_public CHECK (length(public) = 32),
+    sealed     bytea       NOT NULL,
+    size       bigint      NOT NULL DEFAULT 0,
+    root       bytea       NOT NULL CONSTRAINT audit_log_root CHECK (length(root) = 32),
+    checkpoint text,
+    signed_at  timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE audit_log IS 'The head of a tenant''s tree, its Ed25519 key (sealed) and its newest signed checkpoint.';
+CALL tenant_table('audit_log', 'SELECT, INSERT, UPDATE');
+
+CREATE TABLE audit_leaf (
+    tenant_id uuid   NOT NULL,
+    index     bigint NOT NULL,
+    seq       bigint NOT NULL,
+    CONSTRAINT audit_leaf_key PRIMARY KEY (tenant_id, index),
+    CONSTRAINT audit_leaf_once UNIQUE (tenant_id, seq),
+    CONSTRAINT audit_leaf_entry FOREIGN KEY (tenant_id, seq) REFERENCES audit_entry
+);
+COMMENT ON TABLE audit_leaf IS 'Append-only: the place of each entry in the tree.';
+CALL tenant_table('audit_leaf', 'SELECT, INSERT');
+CALL append_only('audit_leaf');
+
+CREATE TABLE audit_tile (
+    tenant_id uuid   NOT NULL,
+    level     int    NOT NULL CONSTRAINT audit_tile_level CHECK (level BETWEEN 0 AND 7),
+    n         bigint NOT NULL,
+    hashes    bytea  NOT NULL CONSTRAINT audit_tile_hashes CHECK (length(hashes) BETWEEN 32 AND 8192 AND length(hashes) % 32 = 0),
+    CONSTRAINT audit_tile_key PRIMARY KEY (tenant_id, level, n)
+);
+COMMENT ON TABLE audit_tile IS 'Hashes of the tree in C2SP tlog-tiles shape; the rightmost tile of a level grows until it holds 256.';
+CALL tenant_table('audit_tile', 'SELECT, INSERT, UPDATE');
+
+CREATE TABLE audit_checkpoint (
+    tenant_id uuid        NOT NULL,
+    size      bigint      NOT NULL,
+    root      bytea       NOT NULL,
+    note      text        NOT NULL,
+    at        timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT audit_checkpoint_key PRIMARY KEY (tenant_id, size, at)
+);
+COMMENT ON TABLE audit_checkpoint IS 'Append-only: every tree head that was ever signed.';
+CALL tenant_table('audit_checkpoint', 'SELECT, INSERT');
+CALL append_only('audit_checkpoint');
+
+CREATE FUNCTION audit_work() RETURNS TABLE (tenant_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = chancery, pg_temp
+    AS $$ SELECT DISTINCT p.tenant_id FROM audit_pending p $$;
+COMMENT ON FUNCTION audit_work IS 'definer: the sequencer asks which tenants have entries to place.';
