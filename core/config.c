@@ -96,7 +96,9 @@ static bool is_choice(const char *value, const char *choices)
 {
     size_t length = strlen(value);
 
-    for (const char *c = choices; length > 0 && c != NULL; c = strchr(c, '|')) {
+    if (length == 0 || strchr(value, '|') != NULL)
+        return false;
+    for (const char *c = choices; c != NULL; c = strchr(c, '|')) {
         c += *c == '|' ? 1 : 0;
         if (strncmp(c, value, length) == 0 && (c[length] == '|' || c[length] == '\0'))
             return true;
@@ -117,18 +119,15 @@ static bool is_text(const char *value, const struct line *line)
 /* What the setting takes, as words. */
 static const char *bounds(struct arena *a, const struct line *line)
 {
-    switch (line->type) {
-    case TYPE_INT:
+    if (line->type == TYPE_INT)
         return arena_printf(a, "a whole number from %lld to %lld (%s)", (long long)line->min,
                             (long long)line->max, line->unit);
-    case TYPE_BOOL:
+    if (line->type == TYPE_BOOL)
         return "true or false";
-    case TYPE_CHOICE:
+    if (line->type == TYPE_CHOICE)
         return arena_printf(a, "one of %s", line->unit);
-    default:
-        return arena_printf(a, "%lld to %lld bytes without control characters (%s)",
-                            (long long)line->min, (long long)line->max, line->unit);
-    }
+    return arena_printf(a, "%lld to %lld bytes without control characters (%s)",
+                        (long long)line->min, (long long)line->max, line->unit);
 }
 
 static const char *origin(struct arena *a, const struct line *line, const struct place *place)
@@ -272,10 +271,10 @@ static enum err take_environment(struct config *c, char *const *environment, con
     return OK;
 }
 
-static bool is_switch(const char *argument, const char *const *switches)
+static bool is_listed(const char *name, const char *const *list, size_t count)
 {
-    for (; switches != NULL && *switches != NULL; switches++)
-        if (strcmp(argument, *switches) == 0)
+    for (size_t i = 0; i < count && list[i] != NULL; i++)
+        if (strcmp(name, list[i]) == 0)
             return true;
     return false;
 }
@@ -339,7 +338,7 @@ static enum err take_arguments(struct config *c, char *const *args, const char *
     for (; e == OK && *args != NULL; args++) {
         if (flags && strcmp(*args, "--") == 0)
             flags = false;
-        else if (!flags || strncmp(*args, "--", 2) != 0 || is_switch(*args, switches))
+        else if (!flags || strncmp(*args, "--", 2) != 0 || is_listed(*args, switches, SIZE_MAX))
             e = take_operand(c, *args, why);
         else
             e = take_argument(c, &args, apply, config, why);
@@ -381,10 +380,7 @@ void config_free(struct config *c)
 
 bool config_switch(const struct config *c, const char *name)
 {
-    for (size_t i = 0; i < c->operands_count; i++)
-        if (strcmp(c->operands[i], name) == 0)
-            return true;
-    return false;
+    return is_listed(name, c->operands, c->operands_count);
 }
 
 void config_print(const struct config *c, FILE *out)

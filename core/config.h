@@ -41,10 +41,10 @@ struct config {
 };
 
 /* Defaults < file named by --config < environment < flags "--name value" and "--name=value".
- * switches are flags without a value that a command knows ("--with-key"); they become operands, as
- * does everything after "--". environment is a NULL-terminated list of NAME=value. On ERR_INVALID
- * why says which setting is wrong, where it was set and what is allowed; config_free is needed
- * either way. */
+ * switches lists, up to NULL, the flags without a value that a command knows ("--with-key"); they
+ * become operands, as does everything after "--". environment is a NULL-terminated list of
+ * NAME=value. On ERR_INVALID why says which setting is wrong, where it was set and what is allowed;
+ * config_free is needed either way. */
 MUST_CHECK enum err config_load(struct config *c, char *const *args, char *const *environment,
                                 const char *const *switches, const char **why);
 void config_free(struct config *c);
