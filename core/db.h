@@ -27,7 +27,7 @@ struct query {
  * TX_POINT  every statement is a transaction of its own: one round trip each
  * TX_READ   one REPEATABLE READ, READ ONLY transaction: all statements see the same state
  * TX_WRITE  one transaction, with its audit entry; deferred statements travel with the commit
- * TX_MANUAL the handler calls request_tx itself (work outside the database comes first) */
+ * TX_MANUAL like TX_POINT, until the handler calls request_tx itself (slow work comes first) */
 enum tx { TX_NONE, TX_POINT, TX_READ, TX_WRITE, TX_MANUAL };
 
 enum { DB_PENDING_MAX = 64, DB_PARAMS_MAX = 24 };
@@ -40,13 +40,14 @@ struct db {
     enum tx tx;
     const char *tenant; /* id whose rows are visible; NULL or "" for none */
     bool started;       /* the transaction's first statement has been sent */
+    bool committing;    /* from here on a lost connection leaves the outcome unknown */
     enum err failed;    /* of the transaction: the first thing that went wrong */
     const char *constraint; /* the constraint that was violated, in the arena; NULL for none */
     const char *message;    /* the database's own words, for our log and for raised refusals */
-    struct {
-        const struct query *query; /* NULL for statements of the transaction itself */
-        int rows;                  /* how many rows a deferred change must touch; -1 for any */
-    } pending[DB_PENDING_MAX];
+    struct db_pending {
+        const struct query *query;
+        int rows; /* how many rows it must touch or give; -1 for any */
+    } pending[DB_PENDING_MAX]; /* sent, not yet answered */
     unsigned pendings;
 };
 

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/db.h"
+
+#include "core/log.h"
+#include "core/row.h"
+#include "core/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ATTEMPTS = 5, ARRAY_MAX = 16 << 20 };
+
+extern const struct query *const __start_queries[];
+extern const struct query *const __stop_queries[];
+
+QUERY(db_set_tenant, "SELECT set_config('app.tenant', $1, true)");
+QUERY(db_begin_read, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+QUERY(db_rollback, "ROLLBACK");
+
+static void release_result(void *result)
+{
+    PQclear(result);
+}
+
+void db_close(struct db *db)
+{
+    PQfinish(db->conn);
+    db->conn = NULL;
+}
+
+/* What a failed statement means to us: the SQLSTATEs that are answers. */
+static const struct {
+    const char *sqlstate;
+    enum err err;
+} meanings[] = {
+    {"40001", ERR_RETRY},     /* serialization_failure */
+    {"40P01", ERR_RETRY},     /* deadlock_detected */
+    {"23505", ERR_EXISTS},    /* unique_violation */
+    {"23503", ERR_CONFLICT},  /* foreign_key_violation */
+    {"23514", ERR_INVALID},   /* check_violation */
+    {"22P02", ERR_NOT_FOUND}, /* invalid_text_representation: an id that is none names nothing */
+    {"22003", ERR_NOT_FOUND}, /* numeric_value_out_of_range: likewise */
+    {"22021", ERR_INVALID},   /* character_not_in_repertoire */
+    {"22P05", ERR_INVALID},   /* untranslatable_character: U+0000 */
+    {"CH001", ERR_FOUR_EYES}, /* raised by our own triggers, see migrations/ */
+    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT},
+    {"53100", ERR_STORAGE},   /* disk_full */
+    {"53300", ERR_DB_LOST},   /* too_many_connections */
+    {"55P03", ERR_BUSY},      /* lock_not_available */
+    {"57014", ERR_TIMEOUT},   /* query_canceled: the statement's time is up */
+    {"57P01", ERR_DB_LOST},   /* admin_shutdown */
+    {"57P02", ERR_DB_LOST},   /* crash_shutdown */
+    {"57P03", ERR_DB_LOST},   /* cannot_connect_now */
+};
+
+static enum err meaning(struct db *db, const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    if (db->arena != NULL) {
+        db->constraint = arena_text(db->arena, PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME));
+        db->message = arena_text(db->arena, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    }
+    for (size_t i = 0; sqlstate != NULL && i < sizeof(meanings) / sizeof(meanings[0]); i++)
+        if (strcmp(meanings[i].sqlstate, sqlstate) == 0)
+            return meanings[i].err;
+    if (PQstatus(db->conn) == CONNECTION_BAD)
+        return ERR_DB_LOST;
+    log_ours("database: %s", PQresultErrorMessage(result));
+    return ERR_INTERNAL;
+}
+
+/* Remember the first failure of the transaction; what follows it is only its echo. */
+static enum err note(struct db *db, enum err e)
+{
+    if (db->failed == OK)
+        db->failed = e;
+    return e;
+}
+
+static enum err lost(struct db *db)
+{
+    if (db->failed == OK || db->failed == ERR_DB_LOST)
+        log_world("database: %s", PQerrorMessage(db->conn));
+    return note(db, ERR_DB_LOST);
+}
+
+/* All statements in one round trip. */
+static enum err prepare_all(struct db *db)
+{
+    enum err e = OK;
+    PGresult *result;
+
+    for (const struct query *const *q = __start_queries; q < __stop_queries; q++)
+        if (PQsendPrepare(db->conn, (*q)->name, (*q)->text, 0, NULL) != 1)
+            return ERR_DB_LOST;
+    if (PQpipelineSync(db->conn) != 1)
+        return ERR_DB_LOST;
+    for (const struct query *const *q = __start_queries; q < __stop_queries; q++) {
+        while ((result = PQgetResult(db->conn)) != NULL) {
+            if (PQresultStatus(result) == PGRES_FATAL_ERROR && e == OK) {
+                log_ours("statement %s: %s", (*q)->name, PQresultErrorMessage(result));
+                e = PQstatus(db->conn) == CONNECTION_BAD ? ERR_DB_LOST : ERR_INTERNAL;
+            }
+            PQclear(result);
+        }
+    }
+    PQclear(PQgetResult(db->conn));
+    return e;
+}
+
+enum err db_open(struct db *db, const char *conninfo)
+{
+    enum err e = ERR_DB_LOST;
+
+    *db = (struct db){.conninfo = conninfo, .arena = db->arena};
+    db->conn = PQconnectdb(conninfo);
+    if (PQstatus(db->conn) == CONNECTION_OK && PQenterPipelineMode(db->conn) == 1)
+        e = prepare_all(db);
+    else
+        log_world("database: %s", PQerrorMessage(db->conn));
+    if (e != OK)
+        db_close(db);
+    return e;
+}
+
+static enum err ensure_open(struct db *db)
+{
+    struct db old = *db;
+
+    if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK)
+        return OK;
+    db_close(db);
+    TRY(db_open(db, old.conninfo));
+    db->arena = old.arena;
+    return OK;
+}
+
+/* The wire form of one parameter. */
+static void array_text(struct text *t, const struct param *p)
+{
+    text_puts(t, "{");
+    for (size_t i = 0; i < p->length; i++) {
+        text_puts(t, i == 0 ? "" : ",");
+        if (p->type == PARAM_INTS) {
+            text_printf(t, "%lld", (long long)((const int64_t *)p->data)[i]);
+            continue;
+        }
+        text_puts(t, "\"");
+        for (const char *c = ((const char *const *)p->data)[i]; *c != '\0'; c++) {
+            if (*c == '"' || *c == '\\')
+                text_puts(t, "\\");
+            text_add(t, c, 1);
+        }
+        text_puts(t, "\"");
+    }
+    text_puts(t, "}");
+}
+
+static const char *array_value(struct db *db, const struct param *p)
+{
+    struct text t = text_new(ARRAY_MAX);
+    const char *value = NULL;
+
+    array_text(&t, p);
+    if (!t.failed)
+        value = arena_copy(db->arena, t.data, t.length);
+    text_free(&t);
+    return value;
+}
+
+static const char *json_value(struct db *db, const json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    arena_own(db->arena, text, free);
+    return text;
+}
+
+static const char *value_of(struct db *db, const struct param *p)
+{
+    switch (p->type) {
+    case PARAM_INT:
+        return arena_printf(db->arena, "%lld", (long long)p->number);
+    case PARAM_REAL:
+        return arena_printf(db->arena, "%.17g", p->real);
+    case PARAM_BOOL:
+        return p->number != 0 ? "t" : "f";
+    case PARAM_JSON:
+        return p->data == NULL ? NULL : json_value(db, p->data);
+    case PARAM_TEXTS:
+    case PARAM_INTS:
+        return array_value(db, p);
+    case PARAM_TEXT:
+    case PARAM_BYTES:
+        break;
+    }
+    return p->data;
+}
+
+static enum err send(struct db *db, const struct query *q, int rows, const struct param *params,
+                     size_t count)
+{
+    const char *values[DB_PARAMS_MAX];
+    int lengths[DB_PARAMS_MAX] = {0};
+    int formats[DB_PARAMS_MAX] = {0};
+
+    if (count > DB_PARAMS_MAX || db->pendings == DB_PENDING_MAX)
+        return note(db, ERR_INTERNAL);
+    for (size_t i = 0; i < count; i++) {
+        values[i] = value_of(db, &params[i]);
+        if (params[i].type == PARAM_BYTES) {
+            lengths[i] = (int)params[i].length;
+            formats[i] = 1;
+        }
+    }
+    if (PQsendQueryPrepared(db->conn, q->name, (int)count, values, lengths, formats, 0) != 1)
+        return lost(db);
+    db->pending[db->pendings++] = (struct db_pending){.query = q, .rows = rows};
+    return OK;
+}
+
+static enum err check_rows(struct db *db, const struct db_pending *p, PGresult *result)
+{
+    if (p->rows < 0 || PQresultStatus(result) == PGRES_TUPLES_OK)
+        return OK;
+    return strcmp(PQcmdTuples(result), "1") == 0 ? OK : note(db, ERR_NOT_FOUND);
+}
+
+/* The answer to the oldest pending statement. *out is NULL when the transaction had failed already. */
+static enum err take(struct db *db, const struct db_pending *p, PGresult **out)
+{
+    PGresult *result = PQgetResult(db->conn);
+    PGresult *rest;
+    enum err e = OK;
+
+    *out = NULL;
+    if (result == NULL)
+        return lost(db);
+    arena_own(db->arena, result, release_result);
+    while ((rest = PQgetResult(db->conn)) != NULL)
+        PQclear(rest);
+    switch (PQresultStatus(result)) {
+    case PGRES_TUPLES_OK:
+    case PGRES_COMMAND_OK:
+        e = check_rows(db, p, result);
+        *out = result;
+        break;
+    case PGRES_PIPELINE_ABORTED:
+        e = note(db, ERR_INTERNAL);
+        break;
+    default:
+        e = note(db, meaning(db, result));
+    }
+    return PQstatus(db->conn) == CONNECTION_BAD ? lost(db) : e;
+}
+
+/* The answers to all pending statements; *last is the newest one's. */
+static enum err settle(struct db *db, PGresult **last)
+{
+    enum err e = OK;
+
+    *last = NULL;
+    for (unsigned i = 0; i < db->pendings && PQstatus(db->conn) == CONNECTION_OK; i++) {
+        enum err one = take(db, &db->pending[i], last);
+
+        if (e == OK)
+            e = one;
+    }
+    db->pendings = 0;
+    return db->failed != OK ? db->failed : e;
+}
+
+/* The end of an implicit transaction: everything since the last one is committed, unless it failed. */
+static enum err synchronize(struct db *db, PGresult **last)
+{
+    PGresult *mark;
+
+    if (PQpipelineSync(db->conn) != 1)
+        return lost(db);
+    (void)settle(db, last);
+    if (PQstatus(db->conn) == CONNECTION_BAD)
+        return lost(db);
+    while ((mark = PQgetResult(db->conn)) != NULL) {
+        bool end = PQresultStatus(mark) == PGRES_PIPELINE_SYNC;
+
+        if (PQresultStatus(mark) == PGRES_FATAL_ERROR) /* a deferred constraint, at the commit */
+            (void)note(db, meaning(db, mark));
+        PQclear(mark);
+        if (end)
+            return db->failed;
+    }
+    return PQstatus(db->conn) == CONNECTION_BAD ? lost(db) : db->failed;
+}
+
+static enum err set_tenant(struct db *db)
+{
+    const char *tenant = db->tenant == NULL ? "" : db->tenant;
+
+    return send(db, &db_set_tenant, -1, PARAMS(P_TEXT(tenant)));
+}
+
+/* Every statement is a transaction of its own. */
+static bool alone(const struct db *db)
+{
+    return db->tx == TX_POINT || db->tx == TX_MANUAL;
+}
+
+static enum err start(struct db *db)
+{
+    if (db->tx == TX_NONE || db->conn == NULL)
+        return note(db, db->conn == NULL ? ERR_DB_LOST : ERR_INTERNAL);
+    if (alone(db)) {
+        db->failed = OK;
+        return set_tenant(db);
+    }
+    if (db->started)
+        return OK;
+    db->started = true;
+    if (db->tx == TX_READ)
+        TRY(send(db, &db_begin_read, -1, NO_PARAMS));
+    return set_tenant(db);
+}
+
+enum err db_act_for(struct db *db, const char *tenant)
+{
+    db->tenant = tenant;
+    return db->started ? set_tenant(db) : OK;
+}
+
+static enum err run(struct db *db, const struct query *q, PGresult **out,
+                    const struct param *params, size_t count)
+{
+    *out = NULL;
+    if (!alone(db) && db->failed != OK)
+        return db->failed;
+    db->constraint = NULL;
+    TRY(start(db));
+    TRY(send(db, q, -1, params, count));
+    if (alone(db))
+        return synchronize(db, out);
+    if (PQsendFlushRequest(db->conn) != 1 || PQflush(db->conn) != 0)
+        return lost(db);
+    return settle(db, out);
+}
+
+enum err db_rows(struct db *db, const struct query *q, PGresult **out, const struct param *params,
+                 size_t count)
+{
+    return run(db, q, out, params, count);
+}
+
+enum err db_one(struct db *db, const struct query *q, const struct field *fields, void *out,
+                const struct param *params, size_t count)
+{
+    PGresult *result;
+
+    TRY(run(db, q, &result, params, count));
+    if (PQntuples(result) == 0)
+        return ERR_NOT_FOUND;
+    if (PQntuples(result) != 1) {
+        log_ours("statement %s gave %d rows instead of one", q->name, PQntuples(result));
+        return ERR_INTERNAL;
+    }
+    return row_read(db->arena, fields, result, 0, out);
+}
+
+enum err db_list(struct db *db, const struct query *q, const struct field *fields, size_t size,
+                 struct rows *out, const struct param *params, size_t count)
+{
+    PGresult *result;
+
+    *out = (struct rows){.items = NULL};
+    TRY(run(db, q, &result, params, count));
+    out->count = (size_t)PQntuples(result);
+    out->items = arena_alloc(db->arena, out->count * size);
+    for (size_t i = 0; i < out->count; i++)
+        TRY(row_read(db->arena, fields, result, (int)i, (char *)out->items + i * size));
+    return OK;
+}
+
+enum err db_run(struct db *db, const struct query *q, int64_t *rows, const struct param *params,
+                size_t count)
+{
+    PGresult *result;
+    uint64_t touched = 0;
+
+    TRY(run(db, q, &result, params, count));
+    if (!uint_parse(PQcmdTuples(result), INT64_MAX, &touched))
+        touched = 0;
+    if (rows != NULL)
+        *rows = (int64_t)touched;
+    return OK;
+}
+
+enum err db_change(struct db *db, const struct query *q, const struct param *params, size_t count)
+{
+    int64_t rows;
+
+    TRY(db_run(db, q, &rows, params, count));
+    return rows == 1 ? OK : ERR_NOT_FOUND;
+}
+
+static enum err defer(struct db *db, const struct query *q, int rows, const struct param *params,
+                      size_t count)
+{
+    PGresult *ignored;
+
+    if (db->tx != TX_WRITE)
+        return note(db, ERR_INTERNAL);
+    if (db->failed != OK)
+        return db->failed;
+    TRY(start(db));
+    if (db->pendings == DB_PENDING_MAX - 4) { /* make room: one more round trip */
+        if (PQsendFlushRequest(db->conn) != 1)
+            return lost(db);
+        TRY(settle(db, &ignored));
+    }
+    return send(db, q, rows, params, count);
+}
+
+enum err db_defer(struct db *db, const struct query *q, const struct param *params, size_t count)
+{
+    return defer(db, q, 1, params, count);
+}
+
+enum err db_defer_any(struct db *db, const struct query *q, const struct param *params,
+                      size_t count)
+{
+    return defer(db, q, -1, params, count);
+}
+
+/* Leave the transaction, keeping its changes or not, with the connection ready for the next. */
+static enum err end(struct db *db, enum err e)
+{
+    PGresult *ignored;
+
+    if (!db->started)
+        return e;
+    if (PQstatus(db->conn) == CONNECTION_BAD)
+        return lost(db);
+    /* A transaction whose deferred changes have not been answered may yet prove to have failed. */
+    if (db->tx == TX_READ || e != OK)
+        (void)send(db, &db_rollback, -1, NO_PARAMS);
+    else
+        db->committing = true;
+    (void)synchronize(db, &ignored);
+    return e != OK ? e : db->failed;
+}
+
+static bool again(const struct db *db, enum err e)
+{
+    return e == ERR_RETRY || (e == ERR_DB_LOST && !db->committing);
+}
+
+static void reset(struct db *db, enum tx kind, const char *tenant)
+{
+    db->tx = kind;
+    db->tenant = tenant;
+    db->started = false;
+    db->committing = false;
+    db->failed = OK;
+    db->pendings = 0;
+    db->constraint = NULL;
+    db->message = NULL;
+}
+
+enum err db_tx(struct db *db, enum tx kind, const char *tenant, enum err (*body)(void *arg),
+               void *arg)
+{
+    const struct db outer = *db;
+    enum err e = ERR_RETRY;
+
+    for (int attempt = 0; attempt < ATTEMPTS && again(db, e); attempt++) {
+        if (kind != TX_NONE && ensure_open(db) != OK)
+            e = ERR_DB_LOST;
+        reset(db, kind, tenant);
+        if (db->conn == NULL && kind != TX_NONE)
+            break;
+        e = body(arg);
+        if (db->failed == ERR_RETRY || (db->failed == ERR_DB_LOST && e == OK))
+            e = db->failed;
+        e = end(db, e);
+        if (kind == TX_MANUAL)
+            break; /* what ran before may have had effects; only whole transactions run again */
+    }
+    reset(db, outer.tx, outer.tenant);
+    return e;
+}
