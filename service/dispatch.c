@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/dispatch.h"
+
+#include "auth/auth.h"
+#include "core/log.h"
+#include "core/route.h"
+#include "lineage/audit.h"
+#include "lineage/sequencer.h"
+#include "service/refusal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void release_json(void *json)
+{
+    json_decref(json);
+}
+
+enum err dispatch_route(struct request *rq)
+{
+    enum err e = route_find(rq, rq->method, rq->path);
+
+    if (e != OK)
+        refusal_reply(rq, e);
+    return e;
+}
+
+enum lane dispatch_lane(const struct request *rq)
+{
+    switch (rq->route->tx) {
+    case TX_WRITE:
+        return LANE_WRITE;
+    case TX_MANUAL:
+        return LANE_SLOW;
+    default:
+        return LANE_READ;
+    }
+}
+
+static enum err parse_body(struct request *rq)
+{
+    const struct field *expected = rq->route->body;
+    const char *type = request_header(rq, "content-type");
+    json_error_t error;
+    json_t *json;
+
+    if (expected == no_body || expected == file_body || expected == raw_body)
+        return OK;
+    if (type != NULL && strncasecmp(type, "application/json", 16) != 0)
+        return fail(rq, ERR_MEDIA_TYPE, "the body must be application/json");
+    json = json_loadb(rq->raw_length == 0 ? "{}" : rq->raw, rq->raw_length == 0 ? 2 : rq->raw_length,
+                      JSON_REJECT_DUPLICATES, &error);
+    if (json == NULL)
+        return fail(rq, ERR_INVALID, "the body is not JSON: %s (byte %d)", error.text,
+                    error.position);
+    arena_own(rq->arena, json, release_json);
+    rq->body = json;
+    return OK;
+}
+
+static enum err identify_and_allow(void *arg)
+{
+    struct request *rq = arg;
+
+    TRY(auth_identify(rq));
+    return auth_allow(rq);
+}
+
+/* Only the database knows some tokens; most requests pass here without a round trip. */
+static enum err enter(struct request *rq)
+{
+    if (rq->route->action == PUBLIC)
+        return OK;
+    return db_tx(rq->db, TX_POINT, NULL, identify_and_allow, rq);
+}
+
+/* Whatever an earlier attempt at the transaction left behind is forgotten first. */
+static void forget(struct request *rq)
+{
+    rq->reply = (struct reply){.fd = -1};
+    rq->detail = NULL;
+    rq->target = NULL;
+    rq->object = NULL;
+    rq->audit = NULL;
+}
+
+static enum err run_handler(void *arg)
+{
+    struct request *rq = arg;
+
+    forget(rq);
+    TRY(rq->route->handler(rq));
+    if (rq->route->tx != TX_WRITE || rq->route->audit == AUDIT_NONE)
+        return OK;
+    return audit_append(rq, OK);
+}
+
+static enum err append_only(void *arg)
+{
+    struct request *rq = arg;
+
+    return audit_append(rq, rq->outcome);
+}
+
+/* An audit entry in a transaction of its own: of reads that are recorded, and of refusals. */
+static enum err record(struct request *rq, enum err outcome)
+{
+    rq->outcome = outcome;
+    return db_tx(rq->db, TX_WRITE, rq->caller.tenant_id, append_only, rq);
+}
+
+struct governed {
+    struct request *rq;
+    enum err (*body)(struct request *rq);
+};
+
+static enum err run_governed(void *arg)
+{
+    const struct governed *g = arg;
+
+    forget(g->rq);
+    TRY(g->body(g->rq));
+    return g->rq->route->audit == AUDIT_NONE ? OK : audit_append(g->rq, OK);
+}
+
+enum err request_tx(struct request *rq, enum err (*body)(struct request *rq))
+{
+    struct governed g = {.rq = rq, .body = body};
+
+    return db_tx(rq->db, TX_WRITE, rq->caller.tenant_id, run_governed, &g);
+}
+
+static bool changes(const struct route *r)
+{
+    return r->tx == TX_WRITE || r->tx == TX_MANUAL;
+}
+
+static enum err serve(struct request *rq)
+{
+    TRY(parse_body(rq));
+    if (changes(rq->route) && !audit_available(rq->caller.tenant_id))
+        return fail(rq, ERR_UNAVAILABLE, "the audit log cannot be extended, so nothing may change");
+    TRY(db_tx(rq->db, rq->route->tx, rq->caller.tenant_id, run_handler, rq));
+    if (!changes(rq->route))
+        return rq->route->audit == AUDIT_NONE ? OK : record(rq, OK);
+    sequencer_wake();
+    return OK;
+}
+
+/* What was refused is part of the record too, and outlives the rollback. Refused entry always;
+ * otherwise what the route's line asks to record, and every refusal on the grounds of approval. */
+static bool on_record(const struct request *rq, enum err e, bool entered)
+{
+    if (rq->caller.tenant_id == NULL || *rq->caller.tenant_id == '\0' || e == ERR_DB_LOST)
+        return false;
+    return !entered || rq->route->audit != AUDIT_NONE || e == ERR_DENIED || e == ERR_FOUR_EYES ||
+           e == ERR_UNAPPROVED;
+}
+
+static void refuse(struct request *rq, enum err e, bool entered)
+{
+    if (on_record(rq, e, entered) && record(rq, e) != OK && err_status(e) < 500)
+        e = ERR_UNAVAILABLE;
+    refusal_reply(rq, e);
+}
+
+enum err dispatch_admit(struct request *rq)
+{
+    enum err e = enter(rq);
+
+    if (e != OK)
+        refuse(rq, e, false);
+    return e;
+}
+
+static bool admitted(const struct request *rq)
+{
+    return rq->route->body == file_body;
+}
+
+void dispatch_run(struct request *rq)
+{
+    enum err e = admitted(rq) ? OK : enter(rq);
+    bool entered = e == OK;
+
+    if (entered)
+        e = serve(rq);
+    if (e != OK) {
+        refuse(rq, e, entered);
+        return;
+    }
+    rq->outcome = OK;
+    auth_settled(rq);
+    if (rq->reply.kind == REPLY_NONE)
+        (void)request_reply_empty(rq);
+    if (rq->reply.status == 0)
+        rq->reply.status = err_status(OK);
+}
+
+void dispatch_refuse(struct request *rq, enum err e, const char *detail)
+{
+    rq->detail = detail;
+    refusal_reply(rq, e);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/refusal.h"
+
+#include <string.h>
+
+/* RFC 6749 §5.2. */
+static const char *oauth_code(enum err e)
+{
+    switch (e) {
+    case ERR_CREDENTIALS:
+    case ERR_TOKEN:
+        return "invalid_client";
+    case ERR_DENIED:
+        return "unauthorized_client";
+    case ERR_BUSY:
+    case ERR_RATE:
+    case ERR_DB_LOST:
+    case ERR_UNAVAILABLE:
+        return "temporarily_unavailable";
+    default:
+        return err_status(e) >= 500 ? "server_error" : "invalid_request";
+    }
+}
+
+static json_t *body(const struct request *rq, enum err e, const char *message)
+{
+    const char *target = e == ERR_NOT_FOUND ? NULL : rq->target;
+    enum dialect dialect = rq->route == NULL ? DIALECT_CHANCERY : rq->route->dialect;
+
+    if (dialect == DIALECT_OAUTH)
+        return json_pack("{s:s, s:s}", "error", oauth_code(e), "error_description", message);
+    if (dialect == DIALECT_OIP)
+        return json_pack("{s:s}", "error", message);
+    return json_pack("{s:{s:s, s:s, s:s*, s:[]}}", "error", "code", err_slug(e), "message", message,
+                     "target", target, "details");
+}
+
+static const char *message_of(const struct request *rq, enum err e)
+{
+    bool ours = e == ERR_INTERNAL || e == ERR_NOT_FOUND;
+
+    return ours || rq->detail == NULL ? err_meaning(e) : rq->detail;
+}
+
+void refusal_reply(struct request *rq, enum err e)
+{
+    json_t *json = body(rq, e, message_of(rq, e));
+
+    rq->outcome = e;
+    if (json == NULL) /* the detail was not UTF-8 */
+        json = body(rq, e, err_meaning(e));
+    rq->reply.stream = (struct stream){.next = NULL};
+    (void)request_reply_json(rq, json);
+    rq->reply.status = err_status(e);
+    if (e == ERR_TOKEN || e == ERR_CREDENTIALS)
+        request_set_header(rq, "WWW-Authenticate", "Bearer realm=\"chancery\"");
+    if (err_status(e) == 503 || e == ERR_RATE)
+        request_set_header(rq, "Retry-After", "1");
+}
