@@ -75,7 +75,8 @@ static void child(const struct process *p, pid_t parent)
         _exit(CANNOT_RUN);
     if (!become(p->user))
         _exit(CANNOT_RUN);
-    /* A change of user clears the death signal, so it comes after; and the parent may be dead by now. */
+    /* A change of user clears the death signal, so it comes after; and the parent may be dead by
+     * now. */
     if (p->death_signal != 0 &&
         (prctl(PR_SET_PDEATHSIG, p->death_signal) != 0 || getppid() != parent))
         _exit(CANNOT_RUN);

@@ -30,7 +30,7 @@ struct process {
     const struct user *user;        /* NULL: as we are */
     int input;                      /* its standard input; -1: /dev/null */
     int output;                     /* its standard output and error; -1: our standard error */
-    int death_signal;               /* what it gets when the thread that started it ends; 0: nothing */
+    int death_signal; /* what it gets when the thread that started it ends; 0: nothing */
 };
 
 /* The child's id, or -1 with errno. The child has no signal blocked, its own process group, and no
