@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lineage/tile.h"
 
-#include <inttypes.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { TILE_BITS = 8, GROUP = 1000, GROUPS_MAX = 7, KEPT = 2 };
+enum {
+    TILE_BITS = 8,
+    GROUP = 1000,
+    GROUPS_MAX = 7,
+    KEPT = 2,
+    CHUNK = 1 << 16,
+    DIRECTORY_MAX = 4096
+};
 
 static const char entries_prefix[] = "tile/entries";
 
@@ -127,11 +137,12 @@ bool bundle_add(struct text *bundle, const void *entry, size_t length)
 
 bool bundle_next(struct bundle *b, const uint8_t **entry, size_t *length)
 {
-    const uint8_t *p = b->data + b->at;
     size_t left = b->length - b->at, size;
+    const uint8_t *p;
 
     if (left < 2)
         return false;
+    p = b->data + b->at;
     size = (size_t)p[0] << 8 | p[1];
     if (left - 2 < size)
         return false;
@@ -139,6 +150,65 @@ bool bundle_next(struct bundle *b, const uint8_t **entry, size_t *length)
     *length = size;
     b->at += 2 + size;
     return true;
+}
+
+/* Root of the complete subtree over count hashes, which stay as they are. */
+static struct digest subtree(const struct digest *hashes, size_t count)
+{
+    struct digest work[TILE_WIDTH];
+
+    memcpy(work, hashes, count * sizeof(*hashes));
+    return merkle_fold(work, count);
+}
+
+struct digest tile_edge_root(const struct tile_edge edges[TILE_LEVELS])
+{
+    struct digest root;
+    bool any = false;
+
+    for (unsigned level = 0; level < TILE_LEVELS; level++) {
+        const struct tile_edge *edge = &edges[level];
+
+        for (unsigned bit = 1, end = edge->width; end > 0; bit *= 2) {
+            struct digest node;
+
+            if ((end & bit) == 0)
+                continue;
+            end -= bit;
+            node = subtree(edge->hashes + end, bit);
+            root = any ? merkle_node(&node, &root) : node;
+            any = true;
+        }
+    }
+    return any ? root : merkle_empty();
+}
+
+enum err log_file_read(const char *directory, const char *file, struct text *out)
+{
+    char path[DIRECTORY_MAX], chunk[CHUNK];
+    struct stat about;
+    ssize_t got = -1;
+    int fd;
+
+    if (snprintf(path, sizeof(path), "%s/%s", directory, file) >= (int)sizeof(path))
+        return ERR_STORAGE;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_STORAGE;
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) {
+        while ((got = read(fd, chunk, sizeof(chunk))) > 0 && !out->failed)
+            text_add(out, chunk, (size_t)got);
+    }
+    (void)close(fd);
+    return got < 0 ? ERR_STORAGE : OK;
+}
+
+enum err log_file_load(void *context, struct tile t, struct text *out)
+{
+    char file[TILE_PATH];
+
+    tile_path(t, file);
+    return log_file_read(context, file, out);
 }
 
 struct kept {
@@ -207,8 +277,8 @@ static enum err reader_node(void *context, unsigned level, uint64_t index, struc
 {
     struct tile_reader *r = context;
     unsigned tile_level = level / TILE_BITS, height = level % TILE_BITS;
-    struct digest hashes[TILE_WIDTH];
     size_t count = (size_t)1 << height;
+    struct digest hashes[TILE_WIDTH];
     const char *bytes;
     struct tile t;
     enum err e;

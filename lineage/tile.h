@@ -57,12 +57,26 @@ struct bundle {
  * b->at == b->length tells apart. */
 bool bundle_next(struct bundle *b, const uint8_t **entry, size_t *length);
 
+/* The partial tiles at a tree's right edge, one for each level, of width 0 where there is none. */
+struct tile_edge {
+    unsigned width;
+    struct digest hashes[TILE_WIDTH];
+};
+/* The root they make: every leaf is below one of their hashes. */
+struct digest tile_edge_root(const struct tile_edge edges[TILE_LEVELS]);
+
 /* Where tiles are kept. load appends the tile's bytes to out (whose maximum is the most they may
  * be); ERR_NOT_FOUND when there is none. */
 struct tile_source {
     enum err (*load)(void *context, struct tile t, struct text *out);
     void *context;
 };
+
+/* load for an exported log; context is the directory's path. ERR_STORAGE when a file cannot be
+ * read. */
+enum err log_file_load(void *context, struct tile t, struct text *out);
+/* Any file below a directory, appended to out; what is no regular file reads as ERR_STORAGE. */
+MUST_CHECK enum err log_file_read(const char *directory, const char *file, struct text *out);
 
 /* Nodes of a tree of this size, read out of tiles. Keeps the last two tiles of each level, which is
  * all that one proof needs. One thread. Tiles of another length than asked for are ERR_CONTENT. */
