@@ -1,17 +1,20 @@
 -- The audit log: entries written in the business transaction, then sequenced into one Merkle tree per tenant.
+-- These tables have no foreign keys: every governed change writes here, the checks would lock the tenant's row and each
+-- entry (a fifth of the throughput, measured), and nothing they would point to can be deleted.
 
 CREATE TABLE audit_entry (
-    tenant_id uuid        NOT NULL CONSTRAINT audit_entry_tenant REFERENCES tenant,
-    seq       bigint      GENERATED ALWAYS AS IDENTITY (CACHE 1),
-    id        uuid        NOT NULL,
-    at        timestamptz NOT NULL,
-    actor     uuid,
-    action    text        NOT NULL,
-    project   text,
-    object    text,
-    outcome   text        NOT NULL,
-    leaf      text        NOT NULL CONSTRAINT audit_entry_leaf CHECK (octet_length(leaf) <= 65535),
-    leaf_hash bytea       NOT NULL CONSTRAINT audit_entry_hash CHECK (length(leaf_hash) = 32),
+    tenant_id  uuid        NOT NULL,
+    seq        bigint      GENERATED ALWAYS AS IDENTITY (CACHE 1),
+    id         uuid        NOT NULL,
+    at         timestamptz NOT NULL,
+    actor      uuid,
+    action     text        NOT NULL,
+    project    text,
+    object     text,
+    outcome    text        NOT NULL,
+    request_id uuid        NOT NULL,
+    leaf       text        NOT NULL CONSTRAINT audit_entry_leaf CHECK (octet_length(leaf) <= 65535),
+    leaf_hash  bytea       NOT NULL CONSTRAINT audit_entry_hash CHECK (length(leaf_hash) = 32),
     CONSTRAINT audit_entry_key PRIMARY KEY (tenant_id, seq),
     CONSTRAINT audit_entry_by_id UNIQUE (tenant_id, id)
 );
@@ -20,6 +23,7 @@ COMMENT ON COLUMN audit_entry.seq IS 'Order within a tenant''s batches; gaps mea
 CREATE INDEX audit_entry_by_time ON audit_entry (tenant_id, at);
 CREATE INDEX audit_entry_by_actor ON audit_entry (tenant_id, actor, seq);
 CREATE INDEX audit_entry_by_object ON audit_entry (tenant_id, object, seq);
+CREATE INDEX audit_entry_by_request ON audit_entry (tenant_id, request_id);
 CALL tenant_table('audit_entry', 'SELECT, INSERT');
 CALL append_only('audit_entry');
 
@@ -28,8 +32,7 @@ CREATE TABLE audit_payload (
     id        uuid  NOT NULL,
     salt      bytea NOT NULL CONSTRAINT audit_payload_salt CHECK (length(salt) = 32),
     payload   text  NOT NULL,
-    CONSTRAINT audit_payload_key PRIMARY KEY (tenant_id, id),
-    CONSTRAINT audit_payload_entry FOREIGN KEY (tenant_id, id) REFERENCES audit_entry (tenant_id, id)
+    CONSTRAINT audit_payload_key PRIMARY KEY (tenant_id, id)
 );
 COMMENT ON TABLE audit_payload IS 'The words behind an entry (names, addresses, bodies). The leaf holds HMAC-SHA256(salt, payload): erasing both leaves the log whole.';
 CALL tenant_table('audit_payload', 'SELECT, INSERT');
@@ -39,31 +42,32 @@ CREATE TABLE audit_pending (
     tenant_id uuid   NOT NULL,
     seq       bigint NOT NULL,
     CONSTRAINT audit_pending_key PRIMARY KEY (tenant_id, seq)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 COMMENT ON TABLE audit_pending IS 'Entries that are not in the tree yet: claimed by state, never by cursor.';
 CALL tenant_table('audit_pending', 'SELECT, INSERT, DELETE', true);
 
 CREATE TABLE audit_log (
-    tenant_id  uuid        NOT NULL CONSTRAINT audit_log_key PRIMARY KEY REFERENCES tenant,
-    origin     text        NOT NULL,
-    public     bytea       NOT NULL CONSTRAINT audit_log_public CHECK (length(public) = 32),
-    sealed     bytea       NOT NULL,
-    size       bigint      NOT NULL DEFAULT 0,
-    root       bytea       NOT NULL CONSTRAINT audit_log_root CHECK (length(root) = 32),
-    checkpoint text,
-    signed_at  timestamptz,
-    created_at timestamptz NOT NULL DEFAULT now()
+    tenant_id   uuid        NOT NULL CONSTRAINT audit_log_key PRIMARY KEY REFERENCES tenant,
+    origin      text        NOT NULL,
+    public      bytea       NOT NULL CONSTRAINT audit_log_public CHECK (length(public) = 32),
+    sealed      bytea       NOT NULL,
+    size        bigint      NOT NULL DEFAULT 0,
+    root        bytea       NOT NULL CONSTRAINT audit_log_root CHECK (length(root) = 32),
+    checkpoint  text,
+    signed_size bigint      NOT NULL DEFAULT 0 CONSTRAINT audit_log_signed CHECK (signed_size BETWEEN 0 AND size),
+    signed_at   timestamptz,
+    created_at  timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE audit_log IS 'The head of a tenant''s tree, its Ed25519 key (sealed) and its newest signed checkpoint.';
-CALL tenant_table('audit_log', 'SELECT, INSERT, UPDATE');
+COMMENT ON COLUMN audit_log.signed_size IS 'Leaves under checkpoint; the tree may already hold more.';
+CALL tenant_table('audit_log', 'SELECT, INSERT, UPDATE', true);
 
 CREATE TABLE audit_leaf (
     tenant_id uuid   NOT NULL,
     index     bigint NOT NULL,
     seq       bigint NOT NULL,
     CONSTRAINT audit_leaf_key PRIMARY KEY (tenant_id, index),
-    CONSTRAINT audit_leaf_once UNIQUE (tenant_id, seq),
-    CONSTRAINT audit_leaf_entry FOREIGN KEY (tenant_id, seq) REFERENCES audit_entry
+    CONSTRAINT audit_leaf_once UNIQUE (tenant_id, seq)
 );
 COMMENT ON TABLE audit_leaf IS 'Append-only: the place of each entry in the tree.';
 CALL tenant_table('audit_leaf', 'SELECT, INSERT');
@@ -75,7 +79,8 @@ CREATE TABLE audit_tile (
     n         bigint NOT NULL,
     hashes    bytea  NOT NULL CONSTRAINT audit_tile_hashes CHECK (length(hashes) BETWEEN 32 AND 8192 AND length(hashes) % 32 = 0),
     CONSTRAINT audit_tile_key PRIMARY KEY (tenant_id, level, n)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE audit_tile ALTER COLUMN hashes SET STORAGE EXTERNAL; -- hashes do not compress, and slices of them are read
 COMMENT ON TABLE audit_tile IS 'Hashes of the tree in C2SP tlog-tiles shape; the rightmost tile of a level grows until it holds 256.';
 CALL tenant_table('audit_tile', 'SELECT, INSERT, UPDATE');
 
@@ -92,6 +97,14 @@ CALL tenant_table('audit_checkpoint', 'SELECT, INSERT');
 CALL append_only('audit_checkpoint');
 
 CREATE FUNCTION audit_work() RETURNS TABLE (tenant_id uuid)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = chancery, pg_temp
-    AS $$ SELECT DISTINCT p.tenant_id FROM audit_pending p $$;
-COMMENT ON FUNCTION audit_work IS 'definer: the sequencer asks which tenants have entries to place.';
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = chancery, pg_temp AS $$
+    WITH RECURSIVE waiting (id) AS (
+        (SELECT p.tenant_id FROM audit_pending p ORDER BY p.tenant_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT p.tenant_id FROM audit_pending p WHERE p.tenant_id > w.id ORDER BY p.tenant_id LIMIT 1)
+          FROM waiting w WHERE w.id IS NOT NULL)
+    SELECT w.id FROM waiting w WHERE w.id IS NOT NULL
+    UNION
+    SELECT l.tenant_id FROM audit_log l
+     WHERE l.size > l.signed_size OR l.signed_at IS NULL OR l.signed_at < now() - interval '1 hour' $$;
+COMMENT ON FUNCTION audit_work IS 'definer: the sequencer asks which tenants have entries to place or a checkpoint to sign.';

@@ -1,7 +1,9 @@
 -- The provenance graph: nodes for everything that has a history, immutable edges for what made what.
+-- Edges have no foreign keys: their ends are looked up by the statement that writes them, nodes are never deleted, and
+-- every prediction would lock its deployment's node.
 
 CREATE TABLE lineage_node (
-    tenant_id  uuid        NOT NULL CONSTRAINT lineage_node_tenant REFERENCES tenant,
+    tenant_id  uuid        NOT NULL,
     id         bigint      GENERATED ALWAYS AS IDENTITY,
     kind       text        NOT NULL CONSTRAINT lineage_node_kind CHECK (kind IN
                ('dataset-version', 'model-version', 'job', 'approval', 'deployment', 'prediction')),
@@ -24,9 +26,7 @@ CREATE TABLE lineage_edge (
     at          timestamptz NOT NULL DEFAULT now(),
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     request_id  uuid,
-    CONSTRAINT lineage_edge_key PRIMARY KEY (tenant_id, src, dst, kind),
-    CONSTRAINT lineage_edge_src FOREIGN KEY (tenant_id, src) REFERENCES lineage_node,
-    CONSTRAINT lineage_edge_dst FOREIGN KEY (tenant_id, dst) REFERENCES lineage_node,
+    CONSTRAINT lineage_edge_key PRIMARY KEY (tenant_id, src, dst, kind) INCLUDE (at),
     CONSTRAINT lineage_edge_loop CHECK (src <> dst)
 );
 COMMENT ON TABLE lineage_edge IS 'Append-only: src is upstream of dst. at is when it happened, recorded_at when we knew, request_id ties it to its audit entry.';
