@@ -8,7 +8,7 @@ CREATE TABLE asset (
     name        text        NOT NULL CONSTRAINT asset_name CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
     description text        NOT NULL DEFAULT '',
     tags        jsonb       NOT NULL DEFAULT '{}' CONSTRAINT asset_tags CHECK (jsonb_typeof(tags) = 'object'),
-    state       text        NOT NULL DEFAULT 'active' CONSTRAINT asset_state CHECK (state IN ('active', 'deleted')),
+    state       text        NOT NULL DEFAULT 'active' CONSTRAINT asset_state CHECK (state IN ('active', 'deleted', 'purged')),
     versions    int         NOT NULL DEFAULT 0,
     revision    bigint      NOT NULL DEFAULT 1,
     created_by  uuid        NOT NULL,
@@ -21,6 +21,7 @@ CREATE TABLE asset (
     CONSTRAINT asset_creator FOREIGN KEY (tenant_id, created_by) REFERENCES principal
 );
 COMMENT ON TABLE asset IS 'A named thing of some kind in a project; what it holds is in its versions.';
+COMMENT ON COLUMN asset.state IS 'Purged: versions, files and aliases are gone; the row stays so that numbers are never used again.';
 COMMENT ON COLUMN asset.versions IS 'The highest version number given out; numbers are never used again.';
 CALL tenant_table('asset', 'SELECT, INSERT, UPDATE, DELETE');
 

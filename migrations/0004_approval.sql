@@ -86,18 +86,45 @@ COMMENT ON TABLE approval_decision IS 'Append-only: one person''s verdict on one
 CALL tenant_table('approval_decision', 'SELECT, INSERT');
 CALL append_only('approval_decision');
 
--- Neither they, nor the owner of the service account they act through, may have had a part in it.
+-- One person is a user and all service accounts they own. Nobody who had a part in it decides, and nobody decides twice.
 CREATE FUNCTION four_eyes() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    person uuid := (SELECT coalesce(p.owner_id, p.id) FROM principal p
+                     WHERE p.tenant_id = NEW.tenant_id AND p.id = NEW.decided_by);
 BEGIN
     IF EXISTS (SELECT FROM approval_party y
-                 JOIN principal p ON p.tenant_id = y.tenant_id AND p.id = NEW.decided_by
+                 JOIN principal q ON q.tenant_id = y.tenant_id AND q.id = y.principal_id
                 WHERE y.tenant_id = NEW.tenant_id AND y.approval_id = NEW.approval_id
-                  AND y.principal_id IN (p.id, p.owner_id))
+                  AND person IN (q.id, q.owner_id))
     THEN
         RAISE EXCEPTION 'nobody may decide on work they took part in' USING ERRCODE = 'CH001', CONSTRAINT = 'four_eyes';
+    END IF;
+    IF EXISTS (SELECT FROM approval_decision d
+                 JOIN principal q ON q.tenant_id = d.tenant_id AND q.id = d.decided_by
+                WHERE d.tenant_id = NEW.tenant_id AND d.approval_id = NEW.approval_id
+                  AND person IN (q.id, q.owner_id))
+    THEN
+        RAISE EXCEPTION 'one person decides once' USING ERRCODE = 'CH001', CONSTRAINT = 'one_person';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER four_eyes BEFORE INSERT ON approval_decision FOR EACH ROW EXECUTE FUNCTION four_eyes();
 
 ALTER TABLE alias ADD CONSTRAINT alias_approval FOREIGN KEY (tenant_id, approval_id) REFERENCES approval;
+
+-- A protected alias never means a version that no approval in force covers.
+CREATE FUNCTION alias_approved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM asset a JOIN project p ON p.tenant_id = a.tenant_id AND p.id = a.project_id
+                WHERE a.tenant_id = NEW.tenant_id AND a.id = NEW.asset_id
+                  AND p.policy #> '{promote,aliases}' ? NEW.name)
+       AND NOT EXISTS (SELECT FROM approval x JOIN version v ON v.tenant_id = x.tenant_id AND v.id = x.version_id
+                WHERE x.tenant_id = NEW.tenant_id AND x.id = NEW.approval_id AND x.action = 'promote'
+                  AND x.version_id = NEW.version_id AND x.alias = NEW.name AND x.state = 'approved'
+                  AND x.expires_at > now() AND x.subject_digest = v.digest AND v.state = 'ready')
+    THEN
+        RAISE EXCEPTION 'a protected alias moves only by an approval' USING ERRCODE = 'CH002', CONSTRAINT = 'alias_approved';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER alias_approved BEFORE INSERT OR UPDATE ON alias FOR EACH ROW EXECUTE FUNCTION alias_approved();
