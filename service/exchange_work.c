@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/exchange.h"
+
+#include "core/log.h"
+
+struct exchange *exchange_of(struct task *t)
+{
+    return (struct exchange *)(void *)((char *)t - offsetof(struct exchange, task));
+}
+
+void exchange_answer(struct exchange *x)
+{
+    if (x->gone) {
+        exchange_free(x);
+        return;
+    }
+    x->at = AT_REPLY;
+    MHD_resume_connection(x->connection);
+}
+
+void exchange_run(struct task *t, struct db *db)
+{
+    struct exchange *x = exchange_of(t);
+    struct request *rq = &x->rq;
+
+    if (atomic_load(&x->listener->abandon) && !x->gone) {
+        x->listener->hooks->refuse(rq, ERR_BUSY, "the service is stopping");
+    } else {
+        rq->db = db;
+        db->arena = rq->arena;
+        log_request(rq->id);
+        x->listener->hooks->run(rq);
+        log_request(NULL);
+        db->arena = NULL;
+        rq->db = NULL;
+    }
+    if (x->spooling != NULL)
+        spool_drop(x->spooling);
+    exchange_answer(x);
+}
+
+void exchange_queue(struct exchange *x, enum lane lane, void (*run)(struct task *t, struct db *db))
+{
+    x->task.run = run;
+    if (workers_put(x->listener->workers, lane, &x->task, x->gone))
+        return;
+    if (x->gone)
+        log_ours("the service stopped before it could keep an unfinished body");
+    x->listener->hooks->refuse(&x->rq, ERR_BUSY, "too many requests are waiting");
+    if (x->spooling != NULL)
+        spool_drop(x->spooling);
+    exchange_answer(x);
+}
+
+enum MHD_Result exchange_submit(struct exchange *x)
+{
+    x->rq.raw = x->body == NULL ? "" : x->body;
+    x->rq.raw_length = x->body_length;
+    x->at = AT_WORK;
+    conn_deadline(x->conn, 0);
+    MHD_suspend_connection(x->connection);
+    exchange_queue(x, x->listener->hooks->lane(&x->rq), exchange_run);
+    return MHD_YES;
+}

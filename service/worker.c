@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/worker.h"
+
+#include "core/text.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Reads are short: taking several at a wake-up saves context switches. */
+enum { LANES = LANE_SLOW + 1, READS_AT_ONCE = 8, RETRY_LEAST_MS = 500, RETRY_MOST_MS = 10000 };
+
+struct lane_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t ready;
+    struct task *first;
+    struct task **last;
+    unsigned length;
+    unsigned max;
+    unsigned busy;
+    unsigned threads;
+    unsigned at_once;
+    bool closed;
+    const char *conninfo;
+    pthread_t *ids;
+};
+
+struct workers {
+    struct lane_queue lanes[LANES];
+};
+
+struct worker {
+    struct lane_queue *lane;
+    struct db db;
+    int64_t retry_at;
+    int64_t retry_ms;
+};
+
+static void worker_connect(struct worker *w)
+{
+    int64_t now = time_steady_ms();
+
+    if (w->lane->conninfo == NULL || w->db.conn != NULL || now < w->retry_at)
+        return;
+    if (db_open(&w->db, w->lane->conninfo) == OK) {
+        w->retry_ms = RETRY_LEAST_MS;
+        return;
+    }
+    w->db.conninfo = w->lane->conninfo;
+    w->retry_at = now + w->retry_ms;
+    w->retry_ms = w->retry_ms * 2 < RETRY_MOST_MS ? w->retry_ms * 2 : RETRY_MOST_MS;
+}
+
+/* Wait for work, or until it is time to try the database again. The lane is locked. */
+static void worker_wait(const struct worker *w)
+{
+    struct lane_queue *q = w->lane;
+    struct timespec until;
+
+    if (w->db.conn != NULL || q->conninfo == NULL) {
+        pthread_cond_wait(&q->ready, &q->lock);
+        return;
+    }
+    until.tv_sec = (time_t)(w->retry_at / 1000);
+    until.tv_nsec = (long)(w->retry_at % 1000) * 1000000L;
+    (void)pthread_cond_timedwait(&q->ready, &q->lock, &until);
+}
+
+/* The next few tasks, no more than this thread's share of those that wait. The lane is locked. */
+static struct task *take_share(struct lane_queue *q)
+{
+    unsigned share = 1 + q->length / q->threads;
+    struct task *first = q->first;
+    struct task *last = first;
+
+    if (share > q->at_once)
+        share = q->at_once;
+    q->length--;
+    for (unsigned i = 1; i < share && last->next != NULL; i++) {
+        last = last->next;
+        q->length--;
+    }
+    q->first = last->next;
+    if (q->first == NULL)
+        q->last = &q->first;
+    last->next = NULL;
+    return first;
+}
+
+static struct task *worker_take(struct worker *w)
+{
+    struct lane_queue *q = w->lane;
+    struct task *t = NULL;
+
+    pthread_mutex_lock(&q->lock);
+    if (q->first == NULL && !q->closed)
+        worker_wait(w);
+    if (q->first != NULL) {
+        t = take_share(q);
+        q->busy++;
+    }
+    pthread_mutex_unlock(&q->lock);
+    return t;
+}
+
+static bool worker_done(struct lane_queue *q)
+{
+    bool done;
+
+    pthread_mutex_lock(&q->lock);
+    done = q->closed && q->first == NULL;
+    pthread_mutex_unlock(&q->lock);
+    return done;
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker w = {.lane = arg, .retry_ms = RETRY_LEAST_MS};
+
+    while (!worker_done(w.lane)) {
+        struct task *t;
+
+        worker_connect(&w);
+        t = worker_take(&w);
+        if (t == NULL)
+            continue;
+        while (t != NULL) {
+            struct task *next = t->next;
+
+            t->run(t, &w.db);
+            t = next;
+        }
+        pthread_mutex_lock(&w.lane->lock);
+        w.lane->busy--;
+        pthread_mutex_unlock(&w.lane->lock);
+    }
+    if (w.lane->conninfo != NULL)
+        db_close(&w.db);
+    return NULL;
+}
+
+static bool lane_start(struct lane_queue *q, const struct workers_config *config, enum lane lane)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->ready, &attributes);
+    pthread_condattr_destroy(&attributes);
+    q->last = &q->first;
+    q->max = config->queue_max;
+    q->at_once = lane == LANE_READ ? READS_AT_ONCE : 1;
+    q->conninfo = config->conninfo;
+    q->ids = calloc(config->threads[lane], sizeof(*q->ids));
+    if (q->ids == NULL)
+        return false;
+    for (unsigned i = 0; i < config->threads[lane]; i++) {
+        pthread_mutex_lock(&q->lock);
+        q->threads++;
+        pthread_mutex_unlock(&q->lock);
+        if (pthread_create(&q->ids[i], NULL, worker_main, q) != 0) {
+            q->threads--;
+            return false;
+        }
+    }
+    return true;
+}
+
+struct workers *workers_start(const struct workers_config *config)
+{
+    struct workers *w = calloc(1, sizeof(*w));
+    bool started = w != NULL;
+
+    if (w == NULL)
+        return NULL;
+    for (int lane = 0; lane < LANES; lane++)
+        started = lane_start(&w->lanes[lane], config, (enum lane)lane) && started;
+    if (started)
+        return w;
+    workers_stop(w);
+    return NULL;
+}
+
+bool workers_put(struct workers *w, enum lane lane, struct task *t, bool forced)
+{
+    struct lane_queue *q = &w->lanes[lane];
+    bool taken;
+
+    pthread_mutex_lock(&q->lock);
+    taken = !q->closed && (forced || q->length < q->max);
+    if (taken) {
+        t->next = NULL;
+        *q->last = t;
+        q->last = &t->next;
+        q->length++;
+        pthread_cond_signal(&q->ready);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return taken;
+}
+
+void workers_load(struct workers *w, enum lane lane, int64_t *queued, int64_t *busy)
+{
+    struct lane_queue *q = &w->lanes[lane];
+
+    pthread_mutex_lock(&q->lock);
+    *queued = q->length;
+    *busy = q->busy;
+    pthread_mutex_unlock(&q->lock);
+}
+
+static void lane_stop(struct lane_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->closed = true;
+    pthread_cond_broadcast(&q->ready);
+    pthread_mutex_unlock(&q->lock);
+    for (unsigned i = 0; i < q->threads; i++)
+        pthread_join(q->ids[i], NULL);
+    pthread_cond_destroy(&q->ready);
+    pthread_mutex_destroy(&q->lock);
+    free(q->ids);
+}
+
+void workers_stop(struct workers *w)
+{
+    for (int lane = 0; lane < LANES; lane++)
+        lane_stop(&w->lanes[lane]);
+    free(w);
+}
