@@ -3,10 +3,10 @@
 
 #include "core/log.h"
 #include "service/cluster_files.h"
+#include "service/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,29 +32,15 @@ static enum err failed(const char *what, const char *path)
 
 static enum err find_bin(struct cluster *k, struct arena *a, const struct config *c)
 {
-    unsigned long newest = 0;
-    glob_t found;
+    const char *postgres = tool_find(a, c, "postgres");
 
-    k->bin = c->postgres_bin[0] == '\0' ? NULL : arena_text(a, c->postgres_bin);
-    if (k->bin == NULL && glob("/usr/lib/postgresql/*/bin/postgres", 0, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            unsigned long version =
-                strtoul(found.gl_pathv[i] + strlen("/usr/lib/postgresql/"), NULL, 10);
-
-            if (version < newest)
-                continue;
-            newest = version;
-            k->bin =
-                arena_copy(a, found.gl_pathv[i], strlen(found.gl_pathv[i]) - strlen("/postgres"));
-        }
-        globfree(&found);
-    }
-    if (k->bin != NULL && access(arena_printf(a, "%s/initdb", k->bin), X_OK) == 0 &&
-        access(arena_printf(a, "%s/postgres", k->bin), X_OK) == 0)
+    if (postgres != NULL && tool_find(a, c, "initdb") != NULL) {
+        k->bin = arena_copy(a, postgres, strlen(postgres) - strlen("/postgres"));
         return OK;
+    }
     log_ours("PostgreSQL's server programs are not in %s: install the package postgresql, or set "
              "postgres_bin, or use another server with --database",
-             k->bin == NULL ? "/usr/lib/postgresql/*/bin" : k->bin);
+             c->postgres_bin[0] == '\0' ? "/usr/lib/postgresql/*/bin" : c->postgres_bin);
     return ERR_UNAVAILABLE;
 }
 
@@ -183,13 +169,12 @@ static enum err check_way(const struct cluster *k)
     return ERR_STORAGE;
 }
 
-static enum err run_tool(const struct cluster *k, const struct user *user,
-                         const char *const *arguments)
+static enum err run_tool(const struct cluster *k, const char *const *arguments)
 {
     int output = open(k->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     const struct process p = {.arguments = arguments,
                               .environment = cluster_environment,
-                              .user = user,
+                              .user = &k->user,
                               .input = -1,
                               .output = output,
                               .death_signal = SIGKILL};
@@ -214,7 +199,6 @@ static enum err initialise(const struct cluster *k)
 {
     struct arena *a = arena_new();
     const char *fresh = arena_printf(a, "%s.new", k->data);
-    const char *const remove[] = {"/bin/rm", "-rf", "--", fresh, NULL};
     const char *const initdb[] = {arena_printf(a, "%s/initdb", k->bin),
                                   "--pgdata",
                                   fresh,
@@ -224,12 +208,12 @@ static enum err initialise(const struct cluster *k)
                                   "--locale=C.UTF-8",
                                   "--data-checksums",
                                   NULL};
-    enum err e = run_tool(k, NULL, remove);
+    enum err e = remove_tree(fresh);
 
     if (e == OK)
         e = make_directory(k, fresh);
     if (e == OK)
-        e = run_tool(k, &k->user, initdb);
+        e = run_tool(k, initdb);
     if (e == OK && rename(fresh, k->data) != 0)
         e = failed("rename", fresh);
     arena_free(a);

@@ -139,6 +139,27 @@ static const char *app_conninfo(struct arena *a, const char *admin, const char *
     return result;
 }
 
+const char *database_split(struct arena *a, const char *conninfo, const char **password)
+{
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+    struct text t = text_new(CONNINFO_MAX);
+    const char *rest;
+
+    *password = "";
+    for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+        if (o->val == NULL)
+            continue;
+        if (strcmp(o->keyword, "password") == 0)
+            *password = arena_text(a, o->val);
+        else
+            add_pair(&t, o->keyword, o->val);
+    }
+    PQconninfoFree(options);
+    rest = t.failed || t.data == NULL ? "" : arena_text(a, t.data);
+    text_free(&t);
+    return rest;
+}
+
 static enum err check_version(PGconn *conn)
 {
     if (PQserverVersion(conn) >= OLDEST_SERVER)

@@ -34,11 +34,15 @@ void database_close(struct database *d);
 /* A connection, or NULL with the reason logged; for work that is not a request. */
 PGconn *database_connect(const char *conninfo);
 
+/* The same conninfo without its password, for a program's arguments, which everybody can read.
+ * *password gets it, "" for none; both are arena texts. */
+const char *database_split(struct arena *a, const char *conninfo, const char **password);
+
 /* Run statements; logs and returns ERR_INTERNAL when one fails. what names the work in the log. */
 MUST_CHECK enum err database_run(PGconn *conn, const char *what, const char *sql);
 
 /* The first column of the first row as an arena text; NULL when there is no row, or on failure,
- * which is logged and sets *e. parameters may be NULL. */
+ * which is logged and sets *e. parameter may be NULL. */
 const char *database_value(PGconn *conn, struct arena *a, const char *sql, const char *parameter,
                            enum err *e);
 

@@ -157,17 +157,23 @@ static enum err keep_books(PGconn *conn)
     return e;
 }
 
-/* Secrets sealed under another key would be lost one by one, each when it is next needed. */
-static enum err check_key(PGconn *conn, const uint8_t *key, bool make)
+void migrate_key_check(const uint8_t *key, char *out)
 {
     static const char label[] = "installation";
     struct digest mac = hmac_sha256(key, SEAL_KEY, label, sizeof(label) - 1);
+
+    hex_encode(mac.bytes, sizeof(mac.bytes), out);
+}
+
+/* Secrets sealed under another key would be lost one by one, each when it is next needed. */
+static enum err check_key(PGconn *conn, const uint8_t *key, bool make)
+{
     struct arena *a = arena_new();
     char hex[HEX_SIZE];
     enum err e = OK;
     const char *known;
 
-    hex_encode(mac.bytes, sizeof(mac.bytes), hex);
+    migrate_key_check(key, hex);
     if (make)
         (void)database_value(conn, a,
                              "INSERT INTO chancery.installation (key_check) VALUES ($1)"

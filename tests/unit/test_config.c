@@ -164,7 +164,7 @@ static void a_reload_tells_what_needs_a_restart(void)
     const char *why;
 
     CHECK(load_file(&old, "", &why) == OK);
-    CHECK(load_file(&new, "log_format = json\ntoken_minutes = 5\n", &why) == OK);
+    CHECK(load_file(&new, "log_format = json\n", &why) == OK);
     CHECK(config_fixed_change(&old, &new) == NULL);
     config_free(&new);
     CHECK(load_file(&new, "log_format = json\nworkers_slow = 5\n", &why) == OK);
