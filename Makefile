@@ -29,8 +29,13 @@ CLIENT_LIBS  = $(shell pkg-config --libs jansson libcrypto libcurl 2>/dev/null) 
 PROGRAMS = $(BUILD)/chanceryd $(BUILD)/chancery-engine $(BUILD)/chancery
 
 .DEFAULT_GOAL := build
-.PHONY: build
-build: $(PROGRAMS) ## compile the three programs into build/
+.PHONY: build deps test test-peers unit stories check format run demo bench fuzz soak san docker clean help
+
+build: ## compile the three programs into build/
+	@tests/tools/deps.sh build
+	@$(MAKE) --no-print-directory -j$(shell nproc) programs
+.PHONY: programs
+programs: $(PROGRAMS)
 
 $(BUILD)/chanceryd: $(call objects,service/main.c $(SERVICE))
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVICE_LIBS)
@@ -48,5 +53,41 @@ $(BUILD)/migrations.inc: $(sort $(wildcard migrations/*.sql)) tests/tools/embed.
 	@mkdir -p $(@D)
 	tests/tools/embed.sh $(sort $(wildcard migrations/*.sql)) > $@
 $(BUILD)/service/migrate.o: $(BUILD)/migrations.inc
+
+# A unit test is one program, linked with what it tests: the engine, the client or the service.
+UNITS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c tests/tools/*.c))
+$(BUILD)/tests/unit/test_engine_%: $(BUILD)/tests/unit/test_engine_%.o $(call objects,$(ENGINE) $(PURE) compute/spawn.c)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
+$(BUILD)/tests/unit/test_cli_%: $(BUILD)/tests/unit/test_cli_%.o $(call objects,$(CLIENT) $(PURE) $(PROOF))
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLIENT_LIBS)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(call objects,$(SERVICE))
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVICE_LIBS)
+.PHONY: tests
+tests: programs $(UNITS)
+
+deps: ## install the Debian packages that are missing
+	@tests/tools/deps.sh build test
+
+test: ## build, then run every test of our own; ONLY=pattern keeps some
+	@tests/tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(shell nproc) tests
+	@tests/run.py $(BUILD) $(ONLY)
+
+test-peers: ## run the tests against foreign programs, which install themselves into build/peers
+	@tests/tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(shell nproc) tests
+	@tests/run.py $(BUILD) --peers $(ONLY)
+
+run: build ## serve in the foreground, with a lasting home in ./var (HOME_DIR=, LISTEN=)
+	$(BUILD)/chanceryd serve --home $(or $(HOME_DIR),var) --listen $(or $(LISTEN),127.0.0.1:8443)
+
+demo: build ## play the main story from an empty home to the proof of the log
+	tests/demo/demo.sh $(BUILD)
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+clean: ## remove what was built
+	rm -rf build build-*
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -53,7 +53,7 @@ enum err get_readyz(struct request *rq)
 }
 
 /* GET /version */
-enum err get_version(struct request *rq)
+enum err get_service_version(struct request *rq)
 {
     return request_reply_json(
         rq, json_pack("{s:s, s:s}", "name", "chancery", "version", CHANCERY_VERSION));

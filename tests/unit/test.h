@@ -16,6 +16,13 @@ static int failures;
         }                                                                                          \
     } while (0)
 
-#define RUN(test) ((void)puts(#test), test())
+/* Run it and say how it went, one line a test, which tests/run.py counts. */
+#define RUN(test)                                                                                  \
+    do {                                                                                           \
+        int before_ = failures;                                                                    \
+        test();                                                                                    \
+        (void)printf("%s %s\n", failures == before_ ? "ok" : "not ok", #test);                     \
+        (void)fflush(stdout);                                                                      \
+    } while (0)
 
 #endif
