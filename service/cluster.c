@@ -14,12 +14,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     SOCKET_NAME = sizeof("/.s.PGSQL.5432"), /* and its final NUL */
-    WORDS_SIZE = 2000,
+    WORDS_SIZE = 1200,
 };
 
 const char *const cluster_environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", NULL};
@@ -240,10 +240,11 @@ enum err cluster_make(const struct cluster *k, const struct config *c)
     return e;
 }
 
-const char *cluster_last_words(const struct cluster *k, struct arena *a)
+/* The end of a file; "" when it cannot be read. */
+static const char *tail(struct arena *a, const char *path)
 {
     char words[WORDS_SIZE + 1];
-    int fd = open(k->output, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     ssize_t length = 0;
 
     if (fd >= 0) {
@@ -254,6 +255,17 @@ const char *cluster_last_words(const struct cluster *k, struct arena *a)
     }
     words[length < 0 ? 0 : length] = '\0';
     return arena_text(a, words);
+}
+
+const char *cluster_last_words(const struct cluster *k, struct arena *a)
+{
+    time_t now = time(NULL);
+    struct tm utc;
+    char day[16] = "";
+
+    (void)strftime(day, sizeof(day), "%a", gmtime_r(&now, &utc));
+    return arena_printf(a, "%s%s", tail(a, k->output),
+                        tail(a, arena_printf(a, "%s/log/postgres-%s.log", k->dir, day)));
 }
 
 const char *cluster_conninfo(const struct cluster *k, struct arena *a, const char *database)

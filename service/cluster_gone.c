@@ -85,12 +85,15 @@ static void ask(const struct cluster *k, int signal_number)
         (void)kill(pid, signal_number);
 }
 
-/* A pid file whose process is not ours any more, in a container often ourselves under the same
- * number, would keep PostgreSQL from starting. Nobody works in the directory, so it is stale. */
+/* A pid file whose process is not ours any more (one that PID 1 has not reaped yet; in a container,
+ * often ourselves under the same number) would keep PostgreSQL from starting. Nobody works in the
+ * directory, so it is stale. */
 static void remove_stale(const struct cluster *k)
 {
     char path[PATH_MAX];
 
+    (void)snprintf(path, sizeof(path), "%s/.s.PGSQL.5432.lock", k->socket);
+    (void)unlink(path);
     (void)snprintf(path, sizeof(path), "%s/postmaster.pid", k->data);
     if (unlink(path) == 0)
         log_info("private PostgreSQL: removed the pid file of an earlier run");
