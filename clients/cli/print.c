@@ -29,6 +29,9 @@ void print_json(const json_t *json)
 }
 
 static void vline(FILE *out, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0), nonnull));
+
+static void vline(FILE *out, const char *format, va_list args)
 {
     progress_end();
     (void)vfprintf(out, format, args);
