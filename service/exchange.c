@@ -35,6 +35,7 @@ void *exchange_begin(void *cls, const char *target, struct MHD_Connection *conne
     x->conn =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     x->rq.arena = arena;
+    x->target = target;
     x->rq.path = arena_text(arena, target == NULL ? "" : target);
     x->rq.remote = x->conn == NULL ? "" : arena_text(arena, x->conn->remote);
     x->rq.host = "";
@@ -69,6 +70,14 @@ static enum MHD_Result copy_header(void *cls, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
+/* A NUL cuts the target short. libmicrohttpd 0.9.75 leaves the request line where it was read, so
+ * the version would begin right after the target; later ones refuse the NUL themselves. */
+static bool target_is_cut(const struct exchange *x, const char *version)
+{
+    return strncmp(MHD_get_version(), "0.9.", 4) == 0 && x->target != NULL &&
+           version != x->target + strlen(x->rq.path) + 1;
+}
+
 static const char *read_head(struct exchange *x, const char *method, const char *version)
 {
     const char *wrong;
@@ -77,6 +86,8 @@ static const char *read_head(struct exchange *x, const char *method, const char 
     x->rq.method = x->head ? "GET" : arena_text(x->rq.arena, method);
     (void)MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, copy_header, x);
     wrong = framing_check(&x->rq, version, &x->frame);
+    if (wrong == NULL && target_is_cut(x, version))
+        wrong = "the request line has a NUL or too many blanks";
     if (wrong == NULL && x->broken)
         wrong = "there are more than 64 headers";
     if (wrong != NULL)

@@ -31,6 +31,7 @@ struct exchange {
     struct MHD_Connection *connection;
     struct conn *conn;
     struct request rq;
+    const char *target; /* where libmicrohttpd keeps it; only compared */
     struct frame frame;
     enum exchange_at at;
     bool head;   /* the method is HEAD */

@@ -46,7 +46,7 @@ struct spool {
 
 static enum err blame(int number)
 {
-    return number == ENOSPC || number == EDQUOT ? ERR_STORAGE : ERR_INTERNAL;
+    return number == ENOSPC || number == EDQUOT || number == EFBIG ? ERR_STORAGE : ERR_INTERNAL;
 }
 
 /* The spool is locked. */
