@@ -9,6 +9,7 @@
 #include "service/tool.h"
 #include "service/version.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -17,8 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* tar's status when a directory grew while it was read, which blobs do. */
-enum { TAR_CHANGED = 1 };
+enum { BLOBS_DEPTH = 4 }; /* blobs/TENANT/AA/DIGEST */
 
 static enum err dump(struct installation *i, const char *stage)
 {
@@ -45,6 +45,37 @@ static enum err dump(struct installation *i, const char *stage)
     return ERR_UNAVAILABLE;
 }
 
+static enum err link_tree(struct arena *a, const char *from, const char *to, unsigned depth);
+
+/* What goes away meanwhile was not needed, and what is there already is the same. */
+static enum err link_one(struct arena *a, const char *from, const char *to, unsigned depth)
+{
+    if (link(from, to) == 0 || errno == EEXIST || errno == ENOENT)
+        return OK;
+    if (errno == EPERM && depth > 0)
+        return link_tree(a, from, to, depth - 1);
+    log_ours("backup: cannot link %s: %s", from, strerrordesc_np(errno));
+    return ERR_STORAGE;
+}
+
+/* The same files under a second name: what is deleted from the one stays in the other. */
+static enum err link_tree(struct arena *a, const char *from, const char *to, unsigned depth)
+{
+    DIR *directory = opendir(from);
+    enum err e = directory_make(to);
+
+    if (directory == NULL) {
+        log_ours("backup: cannot read %s: %s", from, strerrordesc_np(errno));
+        return ERR_STORAGE;
+    }
+    for (const struct dirent *d = readdir(directory); d != NULL && e == OK; d = readdir(directory))
+        if (d->d_name[0] != '.')
+            e = link_one(a, arena_printf(a, "%s/%s", from, d->d_name),
+                         arena_printf(a, "%s/%s", to, d->d_name), depth);
+    (void)closedir(directory);
+    return e;
+}
+
 static enum err write_manifest(struct installation *i, const char *stage)
 {
     char check[ARCHIVE_CHECK_SIZE];
@@ -67,25 +98,15 @@ static enum err write_manifest(struct installation *i, const char *stage)
     return e;
 }
 
-static enum err pack(struct installation *i, const char *stage, const char *file, bool with_key)
+static enum err pack(const char *stage, const char *file, bool with_key)
 {
-    const char *const arguments[] = {"/bin/tar",
-                                     "--create",
-                                     "--warning=no-file-changed",
-                                     "--file",
-                                     file,
-                                     "--directory",
-                                     i->home.path,
-                                     ARCHIVE_BLOBS,
-                                     "--directory",
-                                     stage,
-                                     ARCHIVE_MANIFEST,
-                                     ARCHIVE_DUMP,
-                                     with_key ? ARCHIVE_KEY : NULL,
-                                     NULL};
+    const char *const arguments[] = {
+        "/bin/tar", "--create",       "--file",     file,          "--directory",
+        stage,      ARCHIVE_MANIFEST, ARCHIVE_DUMP, ARCHIVE_BLOBS, with_key ? ARCHIVE_KEY : NULL,
+        NULL};
     int status = tool_run(arguments, NULL);
 
-    if (status == 0 || status == TAR_CHANGED)
+    if (status == 0)
         return OK;
     log_ours("backup: tar failed (status %d)", status);
     return ERR_STORAGE;
@@ -104,21 +125,36 @@ static enum err publish(const char *fresh, const char *file)
     return ERR_STORAGE;
 }
 
-static enum err write_archive(struct installation *i, const char *stage, const char *file,
-                              bool with_key)
+/* The blobs are linked before the dump and after it: what the dump names was there at some moment
+ * in between, and neither a deletion nor an addition meanwhile takes it away. */
+static enum err collect(struct installation *i, const char *stage, bool with_key)
 {
-    const char *fresh = arena_printf(i->arena, "%s.new", file);
-    enum err e = dump(i, stage);
+    const char *blobs = home_file(&i->home, i->arena, ARCHIVE_BLOBS);
+    const char *linked = arena_printf(i->arena, "%s/" ARCHIVE_BLOBS, stage);
+    enum err e = directory_make(blobs);
 
+    if (e == OK)
+        e = link_tree(i->arena, blobs, linked, BLOBS_DEPTH);
+    if (e == OK)
+        e = dump(i, stage);
+    if (e == OK)
+        e = link_tree(i->arena, blobs, linked, BLOBS_DEPTH);
     if (e == OK)
         e = write_manifest(i, stage);
     if (e == OK && with_key)
         e = file_replace(arena_printf(i->arena, "%s/" ARCHIVE_KEY, stage), i->home.key,
                          sizeof(i->home.key), 0600);
+    return e;
+}
+
+static enum err write_archive(struct installation *i, const char *stage, const char *file,
+                              bool with_key)
+{
+    const char *fresh = arena_printf(i->arena, "%s.new", file);
+    enum err e = collect(i, stage, with_key);
+
     if (e == OK)
-        e = directory_make(home_file(&i->home, i->arena, ARCHIVE_BLOBS));
-    if (e == OK)
-        e = pack(i, stage, fresh, with_key);
+        e = pack(stage, fresh, with_key);
     if (e == OK)
         e = publish(fresh, file);
     if (e != OK)

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CHANCERYD = pathlib.Path(os.environ.get("CHANCERYD", ROOT / "build" / "chanceryd"))
+CHANCERYD = pathlib.Path(os.environ.get("CHANCERY_BUILD", ROOT / "build")) / "chanceryd"
 START_S = 40
 
 
