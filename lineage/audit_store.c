@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lineage/audit_store.h"
+
+#include "core/log.h"
+
+#include <string.h>
+#include <time.h>
+
+/* Entry, payload and the note that it is not in the tree yet, in one statement. */
+QUERY(audit_insert,
+      "WITH entry AS (INSERT INTO audit_entry (tenant_id, id, at, actor, action, project, object,"
+      "                                        outcome, request_id, leaf, leaf_hash)"
+      "  VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+      "  RETURNING tenant_id, seq),"
+      " payload AS (INSERT INTO audit_payload (tenant_id, id, salt, payload)"
+      "  VALUES ($1::uuid, $2::uuid, $12, $13))"
+      " INSERT INTO audit_pending (tenant_id, seq) SELECT tenant_id, seq FROM entry");
+
+enum err audit_record(struct db *db, const struct audit_event *event, struct audit_receipt *receipt)
+{
+    struct audit_made m;
+
+    audit_make(db->arena, db->tenant, event, &m);
+    if (receipt != NULL) {
+        memcpy(receipt->id, m.id, sizeof(receipt->id));
+        hex_encode(m.hash.bytes, SHA256_SIZE, receipt->leaf);
+    }
+    return db_defer(db, &audit_insert,
+                    PARAMS(P_TEXT(db->tenant), P_TEXT(m.id), P_TEXT(m.at), P_TEXT(m.actor),
+                           P_TEXT(event->action), P_TEXT(m.project), P_TEXT(m.object),
+                           P_TEXT(err_slug(event->outcome)), P_TEXT(event->request), P_TEXT(m.leaf),
+                           P_BYTES(m.hash.bytes, SHA256_SIZE), P_BYTES(m.salt, sizeof(m.salt)),
+                           P_TEXT(m.payload)));
+}
+
+static unsigned status_of(const struct request *rq, enum err outcome)
+{
+    if (outcome != OK)
+        return err_status(outcome);
+    if (rq->reply.status != 0)
+        return rq->reply.status;
+    return rq->reply.kind == REPLY_NONE ? 204 : 200;
+}
+
+enum err audit_append(struct request *rq, enum err outcome)
+{
+    const struct caller *c = &rq->caller;
+    struct audit_receipt receipt;
+
+    if (rq->db->tenant == NULL || *rq->db->tenant == '\0') {
+        log_client("%s %s by nobody: %s", rq->method, rq->route->name, err_slug(outcome));
+        return OK;
+    }
+    TRY(audit_record(rq->db,
+                     &(struct audit_event){
+                         .actor_id = c->id,
+                         .actor = c->name,
+                         .tenant = c->tenant,
+                         .action = rq->route->name,
+                         .method = rq->method,
+                         .project = rq->project,
+                         .object = rq->object,
+                         .request = rq->id,
+                         .remote = rq->remote,
+                         .outcome = outcome,
+                         .status = status_of(rq, outcome),
+                         .failure = outcome == OK ? NULL : rq->detail,
+                         .body = rq->route->audit == AUDIT_REQUEST ? rq->body : NULL,
+                         .detail = rq->audit,
+                     },
+                     &receipt));
+    request_set_header(rq, "Chancery-Audit",
+                       arena_printf(rq->arena, "id=%s; leaf=%s", receipt.id, receipt.leaf));
+    return OK;
+}
+
+/* clang-format off */
+#define AUDIT_ROW                                                                                  \
+    "SELECT e.seq, coalesce(l.index, -1) AS index,"                                                \
+    " (extract(epoch FROM e.at) * 1000)::bigint AS at_ms, e.id, e.actor, e.action, e.project,"     \
+    " e.object, e.outcome, e.request_id AS request, e.leaf, e.leaf_hash, p.salt, p.payload,"       \
+    " substring(t.hashes FROM (32 * (l.index % 256) + 1)::int FOR 32) AS hash"
+#define AUDIT_JOINS                                                                                \
+    " LEFT JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id"                      \
+    " LEFT JOIN audit_tile t ON t.tenant_id = l.tenant_id AND t.level = 0 AND t.n = l.index / 256"
+#define AUDIT_PAGE(compare, order)                                                                 \
+    AUDIT_ROW " FROM audit_entry e"                                                                \
+    " LEFT JOIN audit_leaf l ON l.tenant_id = e.tenant_id AND l.seq = e.seq" AUDIT_JOINS           \
+    " WHERE e.tenant_id = $1::uuid AND ($2::uuid IS NULL OR e.actor = $2)"                         \
+    " AND ($3::text IS NULL OR e.action = $3) AND ($4::text IS NULL OR e.object = $4)"             \
+    " AND ($5::text IS NULL OR e.project = $5) AND ($6::text IS NULL OR e.outcome = $6)"           \
+    " AND ($7::timestamptz IS NULL OR e.at >= $7) AND ($8::timestamptz IS NULL OR e.at < $8)"      \
+    " AND ($9::uuid IS NULL OR e.request_id = $9)"                                                 \
+    " AND ($10::bigint IS NULL OR e.seq " compare " $10)"                                          \
+    " ORDER BY e.seq " order " LIMIT $11"
+/* clang-format on */
+
+QUERY(audit_page_down, AUDIT_PAGE("<", "DESC"));
+QUERY(audit_page_up, AUDIT_PAGE(">", "ASC"));
+
+enum err audit_list(struct db *db, const struct audit_filter *f, struct rows *out)
+{
+    return db_list(db, f->ascending ? &audit_page_up : &audit_page_down, audit_row_fields,
+                   sizeof(struct audit_row), out,
+                   PARAMS(P_TEXT(db->tenant), P_TEXT(f->actor), P_TEXT(f->action),
+                          P_TEXT(f->object), P_TEXT(f->project), P_TEXT(f->outcome),
+                          P_TEXT(f->from), P_TEXT(f->to), P_TEXT(f->request), P_TEXT(f->after),
+                          P_INT(f->limit)));
+}
+
+QUERY(audit_by_id,
+      AUDIT_ROW " FROM audit_entry e"
+                " LEFT JOIN audit_leaf l ON l.tenant_id = e.tenant_id AND l.seq = e.seq" AUDIT_JOINS
+                " WHERE e.tenant_id = $1::uuid AND e.id = $2::uuid");
+
+enum err audit_find(struct db *db, const char *id, struct audit_row *out)
+{
+    return db_one(db, &audit_by_id, audit_row_fields, out, PARAMS(P_TEXT(db->tenant), P_TEXT(id)));
+}
+
+QUERY(audit_by_index, AUDIT_ROW
+      " FROM audit_leaf l"
+      " JOIN audit_entry e ON e.tenant_id = l.tenant_id AND e.seq = l.seq" AUDIT_JOINS
+      " WHERE l.tenant_id = $1::uuid AND l.index >= $2 AND l.index < $3 ORDER BY l.index");
+
+enum err audit_range(struct db *db, int64_t from, int64_t limit, struct rows *out)
+{
+    return db_list(db, &audit_by_index, audit_row_fields, sizeof(struct audit_row), out,
+                   PARAMS(P_TEXT(db->tenant), P_INT(from), P_INT(from + limit)));
+}
+
+QUERY(audit_actor_sql, "SELECT id FROM principal WHERE tenant_id = $1::uuid AND name = $2");
+
+enum err audit_actor(struct db *db, const char *name, const char **id)
+{
+    PGresult *rows;
+
+    TRY(db_rows(db, &audit_actor_sql, &rows, PARAMS(P_TEXT(db->tenant), P_TEXT(name))));
+    if (PQntuples(rows) == 0)
+        return ERR_NOT_FOUND;
+    *id = PQgetvalue(rows, 0, 0);
+    return OK;
+}
+
+QUERY(audit_sequenced_sql, "SELECT coalesce(l.index < h.signed_size, false) FROM audit_entry e"
+                           " LEFT JOIN audit_leaf l ON l.tenant_id = e.tenant_id AND l.seq = e.seq"
+                           " LEFT JOIN audit_log h ON h.tenant_id = e.tenant_id"
+                           " WHERE e.tenant_id = $1::uuid AND e.id = $2::uuid");
+
+enum err audit_wait_sequenced(struct db *db, const char *id, int64_t ms)
+{
+    const struct timespec pause = {.tv_nsec = 20L * 1000 * 1000};
+    int64_t until = time_steady_ms() + ms;
+
+    for (;;) {
+        PGresult *rows;
+
+        TRY(db_rows(db, &audit_sequenced_sql, &rows, PARAMS(P_TEXT(db->tenant), P_TEXT(id))));
+        if (PQntuples(rows) == 0)
+            return ERR_NOT_FOUND;
+        if (*PQgetvalue(rows, 0, 0) == 't')
+            return OK;
+        if (time_steady_ms() >= until)
+            return ERR_TIMEOUT;
+        (void)nanosleep(&pause, NULL);
+    }
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LINEAGE_AUDIT_STORE_H
+#define LINEAGE_AUDIT_STORE_H
+
+#include "lineage/audit_entry.h"
+
+/* Finding entries again. All of db->tenant. */
+
+struct audit_filter {
+    const char *actor; /* principal's UUID; NULL for any, as all */
+    const char *action;
+    const char *object;
+    const char *project;
+    const char *outcome;
+    const char *from; /* RFC 3339, included */
+    const char *to;   /* RFC 3339, excluded */
+    const char *request;
+    const char *after; /* seq of the last one seen, in decimal */
+    bool ascending;
+    int64_t limit;
+};
+
+/* A list of struct audit_row by seq. */
+MUST_CHECK enum err audit_list(struct db *db, const struct audit_filter *f, struct rows *out);
+MUST_CHECK enum err audit_find(struct db *db, const char *id, struct audit_row *out);
+/* The entries at from, …, from + limit - 1 of the tree; fewer at its end. */
+MUST_CHECK enum err audit_range(struct db *db, int64_t from, int64_t limit, struct rows *out);
+/* The UUID of a principal; ERR_NOT_FOUND when nobody has that name. */
+MUST_CHECK enum err audit_actor(struct db *db, const char *name, const char **id);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/request.h"
+#include "lineage/log.h"
+#include "lineage/proof.h"
+#include "lineage/routes.h"
+
+#include <string.h>
+
+static const char plain[] = "text/plain; charset=utf-8";
+
+static void release_text(void *text)
+{
+    text_free(text);
+}
+
+/* Text that lives as long as the request. */
+static struct text *request_text(struct request *rq, size_t max)
+{
+    struct text *t = arena_alloc(rq->arena, sizeof(*t));
+
+    *t = text_new(max);
+    arena_own(rq->arena, t, release_text);
+    return t;
+}
+
+static enum err find_signed(struct request *rq, struct log *l)
+{
+    TRY(log_find(rq->db, l));
+    return l->checkpoint == NULL ? ERR_NOT_FOUND : OK;
+}
+
+/* GET /v1/audit/log/checkpoint */
+enum err get_audit_checkpoint(struct request *rq)
+{
+    struct log l;
+
+    TRY(find_signed(rq, &l));
+    request_set_header(rq, "Cache-Control", "no-cache");
+    return request_reply_bytes(rq, plain, l.checkpoint, strlen(l.checkpoint));
+}
+
+/* GET /v1/audit/log/vkey */
+enum err get_audit_vkey(struct request *rq)
+{
+    char vkey[NOTE_VKEY_SIZE];
+    const char *line;
+    struct note_key key;
+    struct log l;
+
+    TRY(log_find(rq->db, &l));
+    TRY(note_key(l.origin, l.public, &key));
+    note_vkey(&key, vkey);
+    line = arena_printf(rq->arena, "%s\n", vkey);
+    return request_reply_bytes(rq, plain, line, strlen(line));
+}
+
+/* GET /v1/audit/log/tile/{path+}: only what a tree of some size up to the signed one has. */
+enum err get_audit_tile(struct request *rq)
+{
+    const struct tile_source tiles = log_tiles(rq->db);
+    struct text *bytes;
+    struct tile t;
+    struct log l;
+    enum err e;
+
+    if (!tile_path_parse(arena_printf(rq->arena, "tile/%s", rq->args[0]), &t))
+        return ERR_NOT_FOUND;
+    TRY(find_signed(rq, &l));
+    if (t.index > l.signed_size ||
+        tile_count(t.level, l.signed_size) < t.index * TILE_WIDTH + t.width)
+        return ERR_NOT_FOUND;
+    bytes = request_text(rq, t.level == TILE_ENTRIES ? BUNDLE_MAX : TILE_BYTES);
+    e = tiles.load(tiles.context, t, bytes);
+    if (e == ERR_NOT_FOUND || e == ERR_CONTENT)
+        return fail(rq, ERR_INTERNAL, "the log's storage lacks tile/%s", rq->args[0]);
+    TRY(e);
+    request_set_header(rq, "Cache-Control", "private, max-age=31536000, immutable");
+    return request_reply_bytes(rq, "application/octet-stream", bytes->data, bytes->length);
+}
+
+static enum err prove(struct request *rq, const struct log *l, uint64_t index, struct text *out)
+{
+    const struct tile_source tiles = log_tiles(rq->db);
+    struct log_proof proof = {
+        .index = index, .checkpoint = l->checkpoint, .checkpoint_length = strlen(l->checkpoint)};
+    struct tile_reader *reader = tile_reader_new(&tiles, l->signed_size);
+    const struct merkle_nodes nodes = tile_nodes(reader);
+    enum err e = merkle_inclusion(&nodes, index, l->signed_size, &proof.path);
+
+    tile_reader_free(reader);
+    if (e == ERR_NOT_FOUND || e == ERR_CONTENT)
+        return fail(rq, ERR_INTERNAL, "the log's storage lacks tiles that the proof needs");
+    if (e == OK)
+        log_proof_write(out, &proof);
+    return e;
+}
+
+/* GET /v1/audit/entries/{id}/proof */
+enum err get_audit_proof(struct request *rq)
+{
+    struct text *out = request_text(rq, LOG_PROOF_MAX);
+    struct log l = {.checkpoint = NULL};
+    int64_t index;
+    enum err e;
+
+    TRY(log_index(rq->db, rq->args[0], &index));
+    e = find_signed(rq, &l);
+    if (e != OK && e != ERR_NOT_FOUND)
+        return e;
+    if (index < 0 || (uint64_t)index >= l.signed_size)
+        return fail(rq, ERR_UNAVAILABLE,
+                    "no checkpoint covers this entry yet; try again in a second");
+    TRY(prove(rq, &l, (uint64_t)index, out));
+    return request_reply_bytes(rq, plain, out->data, out->length);
+}

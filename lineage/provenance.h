@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LINEAGE_PROVENANCE_H
+#define LINEAGE_PROVENANCE_H
+
+#include "core/db.h"
+#include "core/request.h"
+
+/* The provenance graph: what was made from what. Nodes and edges are facts, written in the
+ * transaction that makes them true and never changed.
+ *
+ * Names are paths: projects/P/datasets/N/versions/V, projects/P/models/N/versions/V,
+ * projects/P/jobs/ID, projects/P/approvals/ID, projects/P/endpoints/E/deployments/ID,
+ * projects/P/predictions/ID.
+ * Kinds of nodes: dataset-version model-version job approval deployment prediction.
+ * Kinds of edges, src upstream of dst: consume produce approve deploy predict. */
+
+/* Queue a node into the running TX_WRITE of db->tenant. A node of that name that is there already
+ * stays as it is. digest is 32 bytes or NULL. */
+MUST_CHECK enum err provenance_node(struct db *db, const char *kind, const char *name,
+                                    const char *project, const uint8_t *digest);
+
+/* Queue an edge between nodes that are there or were queued before. An edge that is there already
+ * stays as it is; a missing end fails the transaction. request_id may be NULL. */
+MUST_CHECK enum err provenance_edge(struct db *db, const char *src_name, const char *dst_name,
+                                    const char *kind, const char *request_id);
+
+/* Whether the caller may see nodes of a project, by its name. Set once, before requests are served,
+ * by a floor that knows permissions; until then nobody sees anything. */
+extern bool (*lineage_visibility)(struct request *rq, const char *project);
+
+#endif

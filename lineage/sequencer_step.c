@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lineage/sequencer_step.h"
+
+#include "lineage/edge.h"
+#include "lineage/guard.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+static enum err broken(struct step *s, const char *why)
+{
+    s->broken = why;
+    return ERR_CONTENT;
+}
+
+/* A sealed key opens only in the place it was made for. */
+static const char *seal_place(struct step *s)
+{
+    return arena_printf(s->db->arena, "audit-log:%s", s->tenant);
+}
+
+static enum err create(struct step *s)
+{
+    struct log l = {.root = merkle_empty()};
+    uint8_t secret[ED25519_KEY];
+    enum err e;
+
+    l.origin = arena_printf(s->db->arena, "%s/audit/%s", s->place->host, s->tenant);
+    ed25519_generate(secret, l.public);
+    e = seal(s->place->key, seal_place(s), secret, sizeof(secret), l.sealed);
+    OPENSSL_cleanse(secret, sizeof(secret));
+    return e == OK ? log_create(s->db, &l) : e;
+}
+
+static enum err lock_or_create(struct step *s, struct log *l)
+{
+    enum err e = log_lock(s->db, l);
+
+    if (e != ERR_NOT_FOUND)
+        return e;
+    TRY(create(s));
+    return log_lock(s->db, l);
+}
+
+static enum err write_tile(void *context, struct tile t, const struct digest *hashes)
+{
+    return log_write_tile(context, t, hashes);
+}
+
+static enum err extend(struct step *s, const struct log *l, const struct log_waiting *w)
+{
+    struct growing *g = arena_alloc(s->db->arena, sizeof(*g));
+    const struct edge_sink to = {.write = write_tile, .context = s->db};
+    struct digest root;
+    enum err e;
+
+    g->size = l->size;
+    e = log_edges(s->db, l->size, g->edges);
+    if (e == ERR_CONTENT)
+        return broken(s, "a stored tile is not as wide as the tree needs it");
+    TRY(e);
+    root = tile_edge_root(g->edges);
+    if (!digest_equal(&root, &l->root))
+        return broken(s, "the stored tiles do not make the root of the tree");
+    for (size_t i = 0; i < w->count; i++)
+        TRY(edge_add(g, &w->hashes[i], &to));
+    TRY(edge_finish(g, &to));
+    root = tile_edge_root(g->edges);
+    TRY(log_move_head(s->db, g->size, &root));
+    return log_place(s->db, l->size, w);
+}
+
+static enum err grow(void *arg)
+{
+    struct step *s = arg;
+    struct log_waiting w;
+    struct log l;
+
+    s->broken = NULL;
+    s->placed = 0;
+    TRY(lock_or_create(s, &l));
+    TRY(log_waiting(s->db, SEQUENCER_BATCH, &w));
+    s->more = w.count == SEQUENCER_BATCH;
+    if (w.count == 0)
+        return OK;
+    TRY(extend(s, &l, &w));
+    s->placed = w.count;
+    return OK;
+}
+
+enum err step_grow(struct step *s)
+{
+    return db_tx(s->db, TX_WRITE, s->tenant, grow, s);
+}
+
+static enum err extends(struct step *s, const struct log *l, const struct checkpoint *before)
+{
+    const struct tile_source tiles = log_tiles(s->db);
+    struct merkle_nodes nodes;
+    struct tile_reader *reader;
+    struct merkle_proof proof;
+    enum err e;
+
+    if (before->size > l->size)
+        return broken(s, "the database is behind a checkpoint that was signed");
+    reader = tile_reader_new(&tiles, l->size);
+    nodes = tile_nodes(reader);
+    e = merkle_consistency(&nodes, before->size, l->size, &proof);
+    tile_reader_free(reader);
+    if (e == ERR_NOT_FOUND || e == ERR_CONTENT)
+        return broken(s, "tiles of the tree are missing or cut");
+    if (e != OK)
+        return e;
+    return merkle_consistency_verify(&proof, before->size, l->size, &before->root, &l->root)
+               ? OK
+               : broken(s, "the tree does not extend a checkpoint that was signed");
+}
+
+/* The tree must extend the checkpoint of the guard file and the one the database shows, which
+ * another replica may have signed. */
+static enum err check(struct step *s, const struct log *l, const struct note_key *key)
+{
+    const char *notes[2] = {NULL, l->checkpoint};
+    enum err e = guard_read(s->db->arena, s->place->dir, s->tenant, &notes[0]);
+
+    if (e != OK && e != ERR_NOT_FOUND)
+        return e;
+    if (notes[0] != NULL && notes[1] != NULL && strcmp(notes[0], notes[1]) == 0)
+        notes[1] = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        struct checkpoint before;
+
+        if (notes[i] == NULL)
+            continue;
+        if (checkpoint_open(notes[i], strlen(notes[i]), key, 1, &before) != NOTE_GOOD)
+            return broken(s, "a checkpoint on record is not signed by the log's key");
+        TRY(extends(s, l, &before));
+    }
+    return OK;
+}
+
+static enum err open_key(struct step *s, const struct log *l, uint8_t secret[ED25519_KEY])
+{
+    uint8_t public[ED25519_KEY];
+
+    if (unseal(s->place->key, seal_place(s), l->sealed, sizeof(l->sealed), secret) != OK ||
+        ed25519_public(secret, public) != OK || memcmp(public, l->public, sizeof(public)) != 0)
+        return broken(s, "the log's key does not open");
+    return OK;
+}
+
+static enum err write_note(struct step *s, const struct log *l, const struct note_key *key,
+                           struct text *note)
+{
+    struct checkpoint c = {.size = l->size, .root = l->root};
+    struct text body = text_new(NOTE_MAX);
+    uint8_t secret[ED25519_KEY];
+    enum err e = open_key(s, l, secret);
+
+    (void)snprintf(c.origin, sizeof(c.origin), "%s", l->origin);
+    checkpoint_write(&body, &c);
+    if (e == OK)
+        e = note_begin(note, body.data, body.length);
+    if (e == OK)
+        e = note_sign(note, key, secret);
+    OPENSSL_cleanse(secret, sizeof(secret));
+    text_free(&body);
+    return e;
+}
+
+static enum err sign(void *arg)
+{
+    struct step *s = arg;
+    struct text text = text_new(NOTE_MAX);
+    struct note_key key;
+    const char *note;
+    struct log l;
+    enum err e;
+
+    s->broken = NULL;
+    s->published = false;
+    TRY(log_lock(s->db, &l));
+    if (l.size == l.signed_size && !l.due)
+        return OK;
+    if (note_key(l.origin, l.public, &key) != OK)
+        return broken(s, "the log's origin cannot be a key's name");
+    TRY(check(s, &l, &key));
+    e = write_note(s, &l, &key, &text);
+    note = e == OK ? arena_copy(s->db->arena, text.data, text.length) : NULL;
+    text_free(&text);
+    TRY(e);
+    TRY(guard_write(s->db->arena, s->place->dir, s->tenant, note));
+    s->published = true;
+    return log_publish(s->db, &l, note);
+}
+
+enum err step_sign(struct step *s)
+{
+    return db_tx(s->db, TX_WRITE, s->tenant, sign, s);
+}
+
+static enum err check_only(void *arg)
+{
+    struct step *s = arg;
+    struct note_key key;
+    struct log l;
+    enum err e = log_find(s->db, &l);
+
+    s->broken = NULL;
+    if (e == ERR_NOT_FOUND)
+        return broken(s, "the database does not know a log that was signed");
+    TRY(e);
+    if (note_key(l.origin, l.public, &key) != OK)
+        return broken(s, "the log's origin cannot be a key's name");
+    return check(s, &l, &key);
+}
+
+enum err step_check(struct step *s)
+{
+    return db_tx(s->db, TX_READ, s->tenant, check_only, s);
+}

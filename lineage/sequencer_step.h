@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LINEAGE_SEQUENCER_STEP_H
+#define LINEAGE_SEQUENCER_STEP_H
+
+#include "lineage/log.h"
+
+/* What the sequencer does to one tenant's log, each in a transaction of its own. */
+
+enum { SEQUENCER_BATCH = 4096 };
+
+struct sequencer_place {
+    const char *dir;    /* of the guard files */
+    const char *host;   /* first part of the origin of new logs */
+    const uint8_t *key; /* SEAL_KEY bytes, under which the logs' keys are sealed */
+};
+
+struct step {
+    const struct sequencer_place *place;
+    struct db *db; /* with its arena set */
+    const char *tenant;
+    size_t placed;      /* entries that were given their index */
+    bool more;          /* the batch was full */
+    bool published;     /* a checkpoint */
+    const char *broken; /* with ERR_CONTENT: why the log must not go on; in the arena or constant */
+};
+
+/* Give waiting entries their places: leaves, tiles and head. Makes the log at its first entry. */
+MUST_CHECK enum err step_grow(struct step *s);
+/* Sign the head if it is not signed or the last checkpoint is an hour old. The tree must extend
+ * what was signed before, here and by others; the guard file is written before the checkpoint can
+ * be seen. ERR_CONTENT otherwise. */
+MUST_CHECK enum err step_sign(struct step *s);
+/* Only the comparison with the guard file. */
+MUST_CHECK enum err step_check(struct step *s);
+
+#endif

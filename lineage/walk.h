@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LINEAGE_WALK_H
+#define LINEAGE_WALK_H
+
+#include "core/db.h"
+
+/* Breadth-first search of the provenance graph: one statement a level for the edges of all its
+ * nodes, one for the nodes it found, and the set of nodes seen held here, so that every edge is
+ * read once however many paths lead to it. */
+
+enum walk_way { WALK_UP = 1, WALK_DOWN = 2 };
+
+struct walk_question {
+    const char *node; /* name */
+    unsigned ways;
+    const char *as_of; /* RFC 3339: only edges up to then; NULL for all */
+    bool skip_predictions;
+    int64_t depth;
+    size_t nodes; /* most of them in the answer */
+    size_t edges;
+    int64_t ms;
+    /* Nodes of other projects are shown by their id only, and the walk does not go past them. */
+    bool (*may)(void *context, const char *project);
+    void *context;
+};
+
+struct walk_node {
+    int64_t id;
+    int64_t depth;
+    const char *name; /* NULL: redacted, as is all below */
+    const char *kind;
+    const char *project;
+    const char *digest;     /* hexadecimal; NULL for none */
+    const char *created_at; /* RFC 3339 */
+    unsigned seen;          /* the ways in which it was reached, */
+    unsigned followed;      /* and those in which its edges were read */
+};
+
+struct walk_edge {
+    size_t src; /* in nodes */
+    size_t dst;
+    const char *kind;
+    const char *at; /* RFC 3339 */
+};
+
+struct walk {
+    struct walk_node *nodes; /* the first is where it began; nearest first */
+    size_t node_count;
+    struct walk_edge *edges;
+    size_t edge_count;
+    /* Why the answer is not all there is: "depth", "nodes", "edges", "time" or "redacted". NULL
+     * when it is complete. */
+    const char *truncated;
+};
+
+/* Within a TX_READ of db->tenant. ERR_NOT_FOUND, before anything is walked, for a node that is
+ * unknown or may not be seen. The answer is in db's arena. */
+MUST_CHECK enum err walk_run(struct db *db, const struct walk_question *q, struct walk *out);
+
+#endif
