@@ -78,6 +78,29 @@ test-peers: ## run the tests against foreign programs, which install themselves 
 	@$(MAKE) --no-print-directory -j$(shell nproc) tests
 	@tests/run.py $(BUILD) --peers $(ONLY)
 
+SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '^tests/fuzz/corpus')
+check: ## warnings, format, layers, banned functions, clang-tidy, cppcheck, gcc -fanalyzer
+	@tests/tools/deps.sh check
+	@tests/check/layers.sh
+	@tests/check/banned.sh
+	@clang-format --dry-run -Werror $(SOURCES)
+	@$(MAKE) --no-print-directory -j$(shell nproc) programs
+	@$(MAKE) --no-print-directory -k -j$(shell nproc) tidy
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability,performance \
+	    --suppressions-list=tests/check/cppcheck.txt -j$(shell nproc) -I. core auth lineage registry compute service clients
+	@$(MAKE) --no-print-directory -j$(shell nproc) BUILD=build-analyzer CFLAGS='-O1 -fanalyzer' analyzed
+
+TIDY = $(patsubst %.c,$(BUILD)/tidy/%.ok,$(shell git ls-files '*.c' | grep -v '^tests/'))
+.PHONY: tidy analyzed
+tidy: $(TIDY)
+$(BUILD)/tidy/%.ok: %.c .clang-tidy
+	@mkdir -p $(@D)
+	@clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -I. -I$(BUILD) -I/usr/include/postgresql 2>/dev/null && touch $@
+analyzed: $(call objects,$(SERVICE) $(ENGINE) $(CLIENT))
+
+format: ## lay the sources out as .clang-format says
+	@clang-format -i $(SOURCES)
+
 run: build ## serve in the foreground, with a lasting home in ./var (HOME_DIR=, LISTEN=)
 	$(BUILD)/chanceryd serve --home $(or $(HOME_DIR),var) --listen $(or $(LISTEN),127.0.0.1:8443)
 

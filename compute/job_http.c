@@ -5,7 +5,7 @@
 #include "compute/job.h"
 #include "compute/job_spec.h"
 #include "registry/approval.h"
-#include "registry/policy.h"
+#include "registry/rules.h"
 #include "registry/reply.h"
 
 #include <stdio.h>
@@ -45,35 +45,35 @@ enum err get_job(struct request *rq)
 
 /* The approval of a job covers its specification, which names the digests of what it reads. */
 static enum err file_approval(struct request *rq, const struct job_plan *plan, const char *id,
-                              const struct policy *policy)
+                              const struct rules *rules)
 {
-    const struct train_request request = {
-        .project_id = auth_project_id(rq),
-        .project = rq->args[0],
-        .job_id = id,
-        .digest = plan->digest,
-        .evidence = job_plan_evidence(rq, plan),
-        .data_author = plan->input.created_by_id,
-        .policy = policy,
-    };
+    char digest[2 * SHA256_SIZE + 1];
     const char *approval;
 
-    TRY(approval_file_train(rq, &request, &approval));
-    return job_await(rq->db, id, approval);
+    hex_encode(plan->digest.bytes, SHA256_SIZE, digest);
+    return approval_file_train(rq->db,
+                               &(struct approval_train){.project_id = auth_project_id(rq),
+                                                        .job_id = id,
+                                                        .spec_digest = digest,
+                                                        .evidence = job_plan_evidence(rq, plan),
+                                                        .required = rules->train.approvals,
+                                                        .hours = rules->approval_hours,
+                                                        .requested_by = rq->caller.id},
+                               &approval);
 }
 
 /* POST /v1/projects/{project}/jobs */
 enum err post_job(struct request *rq)
 {
     struct job_plan plan;
-    struct policy policy;
+    struct rules rules;
     struct job job;
     char id[ID_SIZE];
     bool waits;
 
     TRY(job_plan_read(rq, &plan));
-    TRY(policy_load(rq->db, auth_project_id(rq), &policy));
-    waits = plan.trains && policy.train.approvals > 0;
+    TRY(rules_load(rq->db, auth_project_id(rq), &rules));
+    waits = plan.trains && rules.train.approvals > 0;
     id_new(id);
     request_object(rq, "jobs/%s", id);
     TRY(job_insert(rq->db, &(struct job_new){.id = id,
@@ -88,7 +88,7 @@ enum err post_job(struct request *rq)
     TRY(job_say(rq->db, id, "state",
                 json_pack("{s:s}", "state", waits ? "waiting" : "queued")));
     if (waits)
-        TRY(file_approval(rq, &plan, id, &policy));
+        TRY(file_approval(rq, &plan, id, &rules));
     TRY(job_find(rq->db, auth_project_id(rq), id, &job));
     request_status(rq, 202);
     request_set_header(rq, "Location", arena_printf(rq->arena, "%s/%s", rq->path, id));
