@@ -20,11 +20,11 @@ struct frame {
     size_t payload_room;
 };
 
-/* Wait for the next frame, at most timeout_ms in all (negative: for ever). The frame is zeroed before
- * its first use, keeps its memory from one call to the next, and is freed with frame_free.
- * ERR_UNAVAILABLE: the peer closed between two frames. ERR_TIMEOUT. ERR_TOO_LARGE: more was announced
- * than is allowed. ERR_ENGINE: the connection broke, or ended inside a frame. After any of these the
- * stream is of no more use. */
+/* Wait for the next frame, at most timeout_ms in all (negative: for ever). The frame is zeroed
+ * before its first use, keeps its memory from one call to the next, and is freed with frame_free.
+ * ERR_UNAVAILABLE: the peer closed between two frames. ERR_TIMEOUT. ERR_TOO_LARGE: more was
+ * announced than is allowed. ERR_ENGINE: the connection broke, or ended inside a frame. After any
+ * of these the stream is of no more use. */
 MUST_CHECK enum err frame_read(int fd, struct frame *f, int64_t timeout_ms);
 void frame_free(struct frame *f);
 

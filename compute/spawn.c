@@ -33,7 +33,8 @@ struct launch {
     char *envp[3];
 };
 
-/* Debian's OpenBLAS does not know processors newer than itself and falls back to half their speed. */
+/* Debian's OpenBLAS does not know processors newer than itself and falls back to half their speed.
+ */
 static char *core_type(void)
 {
 #if defined(__x86_64__)
@@ -99,8 +100,8 @@ static bool drop_privileges(const struct engine_command *c)
            setresuid(c->uid, c->uid, c->uid) == 0;
 }
 
-/* A thread's death kills the engine; if the parent is gone already, no signal will come. Set last, as
- * a change of user clears it. */
+/* A thread's death kills the engine; if the parent is gone already, no signal will come. Set last,
+ * as a change of user clears it. */
 static bool tie_to_parent(const struct launch *l)
 {
     return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == l->parent;

@@ -23,8 +23,8 @@ struct engine_command {
     gid_t gid;
 };
 
-/* A running engine. Its parent is the *thread* that spawned it: when that thread ends, the kernel kills
- * the engine, so spawn from a thread that lives as long as the service. */
+/* A running engine. Its parent is the *thread* that spawned it: when that thread ends, the kernel
+ * kills the engine, so spawn from a thread that lives as long as the service. */
 struct engine {
     pid_t pid;
     int pidfd;   /* readable once it has ended */
@@ -36,16 +36,17 @@ struct engine_exit {
     int code; /* exit status, or the signal */
 };
 
-/* Starts it in its sandbox: only the descriptors above and stderr, no environment but OpenBLAS's, no
- * new privileges, killed with its parent, no network where that can be arranged, the given limits. The
- * engine closes the rest itself (seccomp) before it reads a byte. ERR_ENGINE when it cannot be started.
- * Safe in a program of many threads. */
+/* Starts it in its sandbox: only the descriptors above and stderr, no environment but OpenBLAS's,
+ * no new privileges, killed with its parent, no network where that can be arranged, the given
+ * limits. The engine closes the rest itself (seccomp) before it reads a byte. ERR_ENGINE when it
+ * cannot be started. Safe in a program of many threads. */
 MUST_CHECK enum err engine_spawn(struct engine *e, const struct engine_command *c);
 
 /* Waits for its end, at most timeout_ms (negative: for ever), and collects it; both descriptors are
  * closed then. ERR_TIMEOUT when it still runs. */
 MUST_CHECK enum err engine_wait(struct engine *e, int64_t timeout_ms, struct engine_exit *how);
-/* SIGKILL, then collects it and closes both descriptors. Harmless on one that has been collected. */
+/* SIGKILL, then collects it and closes both descriptors. Harmless on one that has been collected.
+ */
 void engine_kill(struct engine *e);
 /* SIGTERM: the engine dies at once; engine_wait tells when. */
 void engine_cancel(const struct engine *e);

@@ -17,22 +17,27 @@ json_t *json_words(const char *text, size_t length)
     return json_string("(not text)");
 }
 
-enum err channel_send(struct channel *c, const char *event, json_t *body)
+enum err channel_send_payload(struct channel *c, json_t *body, unsigned char *payload,
+                              size_t length)
 {
-    struct frame f = {0};
+    struct frame f = {.payload = payload, .payload_length = length};
     enum err e = ERR_INTERNAL;
 
-    if (body != NULL && event != NULL && json_object_set_new(body, "event", json_string(event)) != 0)
-        goto out;
     f.json = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
-    if (f.json == NULL)
-        goto out;
-    f.json_length = strlen(f.json);
-    e = c->fd < 0 ? OK : frame_write(c->fd, &f, SEND_TIMEOUT_MS);
-out:
+    if (f.json != NULL) {
+        f.json_length = strlen(f.json);
+        e = c->fd < 0 ? OK : frame_write(c->fd, &f, SEND_TIMEOUT_MS);
+    }
     free(f.json);
     json_decref(body);
     return e;
+}
+
+enum err channel_send(struct channel *c, const char *event, json_t *body)
+{
+    if (body != NULL && event != NULL)
+        (void)json_object_set_new(body, "event", json_string(event));
+    return channel_send_payload(c, body, NULL, 0);
 }
 
 void channel_progress(struct channel *c, double fraction, const char *message)

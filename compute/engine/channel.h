@@ -16,8 +16,12 @@ struct channel {
 
 /* {"event":"progress",…}, at most ten a second; the others are dropped. */
 void channel_progress(struct channel *c, double fraction, const char *message);
-/* Sends body and releases it, with "event" set when event is not NULL. ERR_ENGINE when nobody hears. */
+/* Sends body and releases it, with "event" set when event is not NULL. ERR_ENGINE when nobody
+ * hears. */
 MUST_CHECK enum err channel_send(struct channel *c, const char *event, json_t *body);
+/* The same with a payload; ERR_TOO_LARGE when it does not fit a frame, with nothing sent. */
+MUST_CHECK enum err channel_send_payload(struct channel *c, json_t *body, unsigned char *payload,
+                                         size_t length);
 /* {"event":"error","code","message"}, with "id" when id is not NULL (which it releases). */
 MUST_CHECK enum err channel_refuse(struct channel *c, json_t *id, const struct refusal *why);
 

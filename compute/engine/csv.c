@@ -103,8 +103,9 @@ static enum err take_names(struct csv *c, struct pool *pool, struct refusal *why
         if (name.length == 0)
             return refuse(why, ERR_CONTENT, "line 1: column %zu has no name", i + 1);
         if (name.length > CSV_MAX_NAME)
-            return refuse(why, ERR_CONTENT, "line 1: the name of column %zu is longer than %d bytes",
-                          i + 1, CSV_MAX_NAME);
+            return refuse(why, ERR_CONTENT,
+                          "line 1: the name of column %zu is longer than %d bytes", i + 1,
+                          CSV_MAX_NAME);
         number = dict_add(&seen, name);
         if (number == DICT_NO_MEMORY)
             return refuse(why, ERR_TOO_LARGE, "no memory for the column names");
@@ -134,7 +135,8 @@ static enum err read_header(struct csv *c, struct pool *pool, struct refusal *wh
     if (more)
         skip_mark(&row);
     if (!more || row.length == 0)
-        return refuse(why, ERR_CONTENT, "line 1: a header with the names of the columns was expected");
+        return refuse(why, ERR_CONTENT,
+                      "line 1: a header with the names of the columns was expected");
     TRY(check_bytes(c, &row, why));
     TRY(pool_get(pool, CSV_MAX_COLUMNS, sizeof(*c->fields), &c->fields, why));
     TRY(cut_row(c, &row, c->fields, CSV_MAX_COLUMNS, &c->columns, why));

@@ -26,8 +26,8 @@ struct csv {
     struct csv_input *input;
 };
 
-/* fd is read from its first byte with pread; nobody's file offset moves. The pool holds the names and
- * the buffer. csv_close frees nothing of the pool's. */
+/* fd is read from its first byte with pread; nobody's file offset moves. The pool holds the names
+ * and the buffer. csv_close frees nothing of the pool's. */
 MUST_CHECK enum err csv_open(struct csv *c, int fd, struct pool *pool, struct refusal *why);
 MUST_CHECK enum err csv_open_memory(struct csv *c, struct span table, struct pool *pool,
                                     struct refusal *why);

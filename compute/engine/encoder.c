@@ -74,8 +74,8 @@ static enum err add_feature(struct encoder *e, const struct rows *rows, size_t c
     return OK;
 }
 
-enum err encoder_learn(struct encoder *e, const struct rows *rows, size_t target,
-                       struct pool *pool, struct refusal *why)
+enum err encoder_learn(struct encoder *e, const struct rows *rows, size_t target, struct pool *pool,
+                       struct refusal *why)
 {
     const struct table *t = rows->table;
 

@@ -5,8 +5,8 @@
 #include "compute/engine/table.h"
 
 /* One feature, and how its column becomes numbers. Numbers are imputed by the mean of the training
- * rows and standardised; text becomes one 0/1 column a category, all 0 for an unknown one. When text
- * was missing in training, that is the category "". */
+ * rows and standardised; text becomes one 0/1 column a category, all 0 for an unknown one. When
+ * text was missing in training, that is the category "". */
 struct feature {
     struct span name;
     enum kind kind;

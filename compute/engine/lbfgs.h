@@ -28,11 +28,10 @@ struct lbfgs_result {
     bool converged; /* gradient <= tolerance */
 };
 
-/* Limited-memory BFGS with 10 pairs (Nocedal and Wright, Numerical Optimization, algorithm 7.5) and a
- * line search that ends on the strong Wolfe conditions (3.5, 3.6). x holds the start and gets the
+/* Limited-memory BFGS with 10 pairs (Nocedal and Wright, Numerical Optimization, algorithm 7.5) and
+ * a line search that ends on the strong Wolfe conditions (3.5, 3.6). x holds the start and gets the
  * minimum. Stops without convergence when no step lowers the value any more. */
-MUST_CHECK enum err lbfgs_minimise(const struct objective *o, double *x,
-                                   struct lbfgs_limits limits, struct lbfgs_result *result,
-                                   struct refusal *why);
+MUST_CHECK enum err lbfgs_minimise(const struct objective *o, double *x, struct lbfgs_limits limits,
+                                   struct lbfgs_result *result, struct refusal *why);
 
 #endif

@@ -6,8 +6,9 @@
 
 #include <stddef.h>
 
-/* Memory for work whose size comes from outside. Like an arena, but it has a limit in bytes and says
- * no instead of aborting: an engine that meets too large a table answers that, and does not die. */
+/* Memory for work whose size comes from outside. Like an arena, but it has a limit in bytes and
+ * says no instead of aborting: an engine that meets too large a table answers that, and does not
+ * die. */
 struct pool {
     struct pool_chunk *newest;
     size_t taken;

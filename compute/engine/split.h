@@ -25,8 +25,8 @@ struct split_plan {
     uint64_t seed;
 };
 
-/* Holds out round(fraction * members) of every class, the same ones for the same seed; a class keeps
- * at least one row. */
+/* Holds out round(fraction * members) of every class, the same ones for the same seed; a class
+ * keeps at least one row. */
 MUST_CHECK enum err split_rows(struct split *s, const struct split_plan *plan, struct pool *pool,
                                struct refusal *why);
 

@@ -92,10 +92,10 @@ static json_t *top_json(const struct summary *s)
 json_t *summary_json(const struct summary *s)
 {
     size_t present = s->cells - s->missing;
-    json_t *out = json_pack("{s:o, s:s, s:I, s:I}", "name",
-                            json_words(s->name.data, s->name.length), "type", kind_name(s->kind),
-                            "missing", (json_int_t)s->missing, "distinct",
-                            (json_int_t)s->distinct.count);
+    json_t *out =
+        json_pack("{s:o, s:s, s:I, s:I}", "name", json_words(s->name.data, s->name.length), "type",
+                  kind_name(s->kind), "missing", (json_int_t)s->missing, "distinct",
+                  (json_int_t)s->distinct.count);
 
     if (s->capped)
         (void)json_object_set_new(out, "distinct_capped", json_true());

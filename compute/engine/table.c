@@ -33,8 +33,8 @@ static enum err find_kinds(struct table *t, struct csv *c, struct refusal *why)
             break;
         for (size_t i = 0; i < t->columns; i++) {
             struct column *col = &t->column[i];
-            enum kind kind = col->kind == KIND_TEXT ? KIND_TEXT
-                                                    : value_read(c->fields[col->place]).kind;
+            enum kind kind =
+                col->kind == KIND_TEXT ? KIND_TEXT : value_read(c->fields[col->place]).kind;
 
             col->kind = kind_join(col->kind, kind);
         }
@@ -58,9 +58,10 @@ static enum err put_text(struct column *col, struct dict *seen, size_t row, stru
         return refuse(why, ERR_TOO_LARGE, "no memory for the categories of column \"%.*s\"",
                       (int)col->name.length, col->name.data);
     if (number == DICT_FULL)
-        return refuse(why, ERR_CONTENT,
-                      "column \"%.*s\" has more than %d distinct texts; leave it out of \"features\"",
-                      (int)col->name.length, col->name.data, TABLE_MAX_CATEGORIES);
+        return refuse(
+            why, ERR_CONTENT,
+            "column \"%.*s\" has more than %d distinct texts; leave it out of \"features\"",
+            (int)col->name.length, col->name.data, TABLE_MAX_CATEGORIES);
     col->code[row] = (uint32_t)number;
     return OK;
 }

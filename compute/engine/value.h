@@ -14,8 +14,8 @@ struct value {
     double number; /* of an integer or real; 0 or 1 of a boolean; NaN of what is missing */
 };
 
-/* Blanks around a number, boolean or missing mark do not count. A number is decimal, finite, with an
- * optional exponent; an integer is one without point or exponent that a double holds exactly. */
+/* Blanks around a number, boolean or missing mark do not count. A number is decimal, finite, with
+ * an optional exponent; an integer is one without point or exponent that a double holds exactly. */
 struct value value_read(struct span cell);
 
 /* The kind of a column that holds cells of both kinds. */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_LOADED_H
+#define ENGINE_LOADED_H
+
+#include "compute/engine/job.h"
+#include "compute/engine/onnx.h"
+
+enum { LOADED_MAX = 1 << 30 };
+
+/* A model file that is ready to run. */
+struct loaded {
+    struct model model;
+    json_t *features; /* what its metadata says of them (see trained.h); NULL in a foreign model */
+    json_t *classes;  /* labels in the order of the probabilities' columns, or NULL */
+};
+
+/* Reads the model behind job->model, which stays mapped. */
+MUST_CHECK enum err loaded_open(struct loaded *l, struct job *job);
+/* The same from memory. */
+MUST_CHECK enum err loaded_read(struct loaded *l, struct span file, struct pool *pool,
+                                struct refusal *why);
+void loaded_close(struct loaded *l);
+
+/* {"name","datatype","shape"}: FP64 for any float, INT64 for integers and bools, BYTES for strings;
+ * -1 for a free dimension. */
+json_t *loaded_value_json(const struct value_info *v);
+/* "FP64", "INT64" or "BYTES". */
+const char *loaded_datatype(enum element type);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_ONNX_NAMES_H
+#define ENGINE_ONNX_NAMES_H
+
+/* Field numbers of onnx.proto (github.com/onnx/onnx, IR version 8), and its element types. */
+enum onnx_field {
+    MODEL_IR_VERSION = 1,
+    MODEL_PRODUCER = 2,
+    MODEL_PRODUCER_VERSION = 3,
+    MODEL_GRAPH = 7,
+    MODEL_OPSET = 8,
+    MODEL_METADATA = 14,
+    MODEL_TRAINING = 20,
+    MODEL_FUNCTIONS = 25,
+    OPSET_DOMAIN = 1,
+    OPSET_VERSION = 2,
+    ENTRY_KEY = 1,
+    ENTRY_VALUE = 2,
+    GRAPH_NODE = 1,
+    GRAPH_NAME = 2,
+    GRAPH_INITIALIZER = 5,
+    GRAPH_INPUT = 11,
+    GRAPH_OUTPUT = 12,
+    GRAPH_SPARSE_INITIALIZER = 15,
+    NODE_INPUT = 1,
+    NODE_OUTPUT = 2,
+    NODE_NAME = 3,
+    NODE_OP = 4,
+    NODE_ATTRIBUTE = 5,
+    NODE_DOMAIN = 7,
+    ATTRIBUTE_NAME = 1,
+    ATTRIBUTE_FLOAT = 2,
+    ATTRIBUTE_INT = 3,
+    ATTRIBUTE_STRING = 4,
+    ATTRIBUTE_TENSOR = 5,
+    ATTRIBUTE_GRAPH = 6,
+    ATTRIBUTE_FLOATS = 7,
+    ATTRIBUTE_INTS = 8,
+    ATTRIBUTE_STRINGS = 9,
+    ATTRIBUTE_TENSORS = 10,
+    ATTRIBUTE_GRAPHS = 11,
+    ATTRIBUTE_TYPE_PROTO = 14,
+    ATTRIBUTE_TYPE = 20,
+    ATTRIBUTE_REFERENCE = 21,
+    ATTRIBUTE_SPARSE = 22,
+    TENSOR_DIMS = 1,
+    TENSOR_TYPE = 2,
+    TENSOR_SEGMENT = 3,
+    TENSOR_FLOATS = 4,
+    TENSOR_INT32S = 5,
+    TENSOR_STRINGS = 6,
+    TENSOR_INT64S = 7,
+    TENSOR_NAME = 8,
+    TENSOR_RAW = 9,
+    TENSOR_DOUBLES = 10,
+    TENSOR_EXTERNAL = 13,
+    TENSOR_LOCATION = 14,
+    VALUE_NAME = 1,
+    VALUE_TYPE = 2,
+    TYPE_TENSOR = 1,
+    TYPE_TENSOR_ELEMENT = 1,
+    TYPE_TENSOR_SHAPE = 2,
+    SHAPE_DIM = 1,
+    DIM_VALUE = 1,
+    DIM_PARAM = 2
+};
+
+enum onnx_attribute_type {
+    TYPE_FLOAT_ATTRIBUTE = 1,
+    TYPE_INT_ATTRIBUTE = 2,
+    TYPE_STRINGS_ATTRIBUTE = 8
+};
+
+enum element {
+    ELEMENT_NONE = 0,
+    ELEMENT_FLOAT = 1,
+    ELEMENT_INT32 = 6,
+    ELEMENT_INT64 = 7,
+    ELEMENT_STRING = 8,
+    ELEMENT_BOOL = 9,
+    ELEMENT_DOUBLE = 11
+};
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_PROTO_H
+#define ENGINE_PROTO_H
+
+#include "compute/engine/dict.h"
+#include "core/text.h"
+
+#include <stdbool.h>
+
+/* Protocol Buffers' wire format (protobuf.dev/programming-guides/encoding), as far as ONNX needs
+ * it. Groups, which ONNX has never used, are refused. */
+enum proto_wire { PROTO_VARINT = 0, PROTO_FIXED64 = 1, PROTO_BYTES = 2, PROTO_FIXED32 = 5 };
+
+/* A message being read in place, field by field. */
+struct proto {
+    const unsigned char *at;
+    const unsigned char *end;
+    uint32_t field;
+    enum proto_wire wire;
+    uint64_t number;   /* of a varint or fixed field */
+    struct span bytes; /* of a length-delimited one */
+    const char *fault; /* why reading stopped early, or NULL */
+};
+
+struct proto proto_open(struct span message);
+/* The next field; false at the end and on a fault. */
+bool proto_next(struct proto *p);
+/* Whether the present field is that one, in that form; sets fault when only the form is wrong. */
+bool proto_is(struct proto *p, uint32_t field, enum proto_wire wire);
+/* One number of a packed field's bytes, which it shortens. */
+bool proto_unpack(struct span *packed, enum proto_wire wire, uint64_t *number);
+
+/* Writing appends to a text, whose failed says at the end whether all of it fitted. */
+void proto_number(struct text *t, uint32_t field, uint64_t number);
+void proto_bytes(struct text *t, uint32_t field, const void *data, size_t length);
+void proto_string(struct text *t, uint32_t field, const char *s);
+void proto_float(struct text *t, uint32_t field, float x);
+/* The text as a message inside t; frees it. */
+void proto_message(struct text *t, uint32_t field, struct text *message);
+
+#endif
