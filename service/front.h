@@ -25,6 +25,7 @@ struct listener {
     struct spool *spool; /* NULL without a directory */
     struct streams *streams;
     struct acceptor *acceptor;
+    uint16_t port;
     atomic_bool stopping;     /* new requests are refused */
     atomic_bool abandon;      /* and so is what waits */
     atomic_llong body_memory; /* bytes held for bodies */

@@ -266,16 +266,18 @@ enum err listener_start(const struct listener_config *config, const struct liste
         e = begin_daemon(l);
     if (e == OK)
         e = acceptor_start(l->config.address, l->config.port, take_connection, l, &l->acceptor);
-    if (e == OK)
-        *out = l;
-    else
+    if (e != OK) {
         end_threads(l);
-    return e;
+        return e;
+    }
+    l->port = acceptor_port(l->acceptor);
+    *out = l;
+    return OK;
 }
 
 uint16_t listener_port(const struct listener *l)
 {
-    return acceptor_port(l->acceptor);
+    return l->port;
 }
 
 enum err listener_reload_tls(struct listener *l)

@@ -36,8 +36,6 @@ static struct {
     atomic_int waiting; /* requests in /slow */
     atomic_int partial; /* uploads that were not complete */
     atomic_llong partial_size;
-    atomic_int streams_ended;
-    char digest[2 * SHA256_SIZE + 1];
 } door;
 
 static const struct route front_routes[] = {
@@ -118,14 +116,15 @@ static void front_bytes(struct request *rq, const char *bytes, size_t length)
 static void front_upload(struct request *rq)
 {
     const struct upload *u = rq->upload;
+    char *digest = arena_alloc(rq->arena, 2 * SHA256_SIZE + 1);
 
     if (!u->complete) {
         atomic_store(&door.partial_size, u->size);
         atomic_fetch_add(&door.partial, 1);
         return;
     }
-    hex_encode(u->sha256.bytes, SHA256_SIZE, door.digest);
-    front_bytes(rq, arena_text(rq->arena, door.digest), strlen(door.digest));
+    hex_encode(u->sha256.bytes, SHA256_SIZE, digest);
+    front_bytes(rq, digest, strlen(digest));
 }
 
 static void front_file(struct request *rq)
