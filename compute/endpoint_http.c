@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compute/endpoint.h"
+#include "compute/handlers.h"
 
 #include "auth/auth.h"
+#include "compute/endpoint.h"
 #include "lineage/provenance.h"
 #include "registry/reply.h"
 #include "registry/version.h"

@@ -35,7 +35,7 @@ static enum err load(struct request *rq, int fd, json_t **facts)
     if (e != OK)
         return e;
     e = frame_read(engine.control, &f, READY_MS);
-    engine_end(&engine);
+    engine_kill(&engine);
     if (e == OK)
         event = json_loadb(f.json, f.json_length, 0, NULL);
     frame_free(&f);

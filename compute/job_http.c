@@ -47,18 +47,15 @@ enum err get_job(struct request *rq)
 static enum err file_approval(struct request *rq, const struct job_plan *plan, const char *id,
                               const struct rules *rules)
 {
-    char digest[2 * SHA256_SIZE + 1];
     const char *approval;
 
-    hex_encode(plan->digest.bytes, SHA256_SIZE, digest);
-    return approval_file_train(rq->db,
-                               &(struct approval_train){.project_id = auth_project_id(rq),
-                                                        .job_id = id,
-                                                        .spec_digest = digest,
-                                                        .evidence = job_plan_evidence(rq, plan),
-                                                        .required = rules->train.approvals,
-                                                        .hours = rules->approval_hours,
-                                                        .requested_by = rq->caller.id},
+    return approval_file_train(rq,
+                               &(struct train_request){.project_id = auth_project_id(rq),
+                                                       .project = rq->args[0],
+                                                       .job_id = id,
+                                                       .digest = plan->digest,
+                                                       .evidence = job_plan_evidence(rq, plan),
+                                                       .rules = rules},
                                &approval);
 }
 

@@ -3,6 +3,7 @@
 
 #include "auth/auth.h"
 #include "compute/endpoint.h"
+#include "compute/handlers.h"
 #include "lineage/canonical.h"
 
 #include <math.h>

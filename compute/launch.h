@@ -19,7 +19,5 @@ struct launch {
 /* Called once at the start. */
 void launch_configure(const struct service *service);
 MUST_CHECK enum err launch(struct engine *engine, const struct launch *what);
-/* Kill it if it is alive, and forget it. */
-void engine_end(struct engine *engine);
 
 #endif

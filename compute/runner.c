@@ -3,14 +3,17 @@
 
 #include "compute/inspection.h"
 #include "compute/job_run.h"
-#include "compute/work.h"
+#include "compute/launch.h"
 #include "core/log.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,13 +114,29 @@ static void *run(void *unused)
     return NULL;
 }
 
+/* Where engines write: fresh at each start, nothing in it is worth keeping. */
+static enum err make_directory(const struct service *service)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof(path), "%s/jobs", service->home) >= (int)sizeof(path))
+        return ERR_INTERNAL;
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return OK;
+    log_world("%s cannot be made", path);
+    return ERR_STORAGE;
+}
+
 enum err runner_start(const struct service *service)
 {
     int64_t wanted = service->config->jobs_parallel;
+    enum err e = make_directory(service);
 
+    if (e != OK)
+        return e;
     runner.service = service;
     atomic_store(&runner.stopping, false);
-    work_configure(service);
+    launch_configure(service);
     inspection_start();
     (void)snprintf(runner.name, sizeof(runner.name), "%.60s/%ld", service->url, (long)getpid());
     while (runner.count < wanted && runner.count < RUNNERS_MAX) {

@@ -47,7 +47,7 @@ enum err serving_start(const struct service *service)
 static void put_out(struct slot *s)
 {
     if (s->alive)
-        engine_end(&s->engine);
+        engine_kill(&s->engine);
     s->alive = false;
     json_decref(s->ready);
     s->ready = NULL;

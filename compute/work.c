@@ -5,9 +5,23 @@
 #include "compute/launch.h"
 #include "core/text.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { TICK_MS = 1000, SAY_MS = 10000 };
+
+/* Until there is something to read: ERR_TIMEOUT after ms. */
+static enum err await(int fd, int ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int ready = poll(&p, 1, ms);
+
+    if (ready < 0)
+        return errno == EINTR ? ERR_TIMEOUT : ERR_ENGINE;
+    return ready == 0 ? ERR_TIMEOUT : OK;
+}
 
 static enum err send_spec(const struct engine *engine, const json_t *spec)
 {
@@ -52,7 +66,7 @@ static enum err listen(struct arena *a, const struct work *work, const struct en
     enum err e = OK;
 
     while (e == OK && *done == NULL) {
-        e = frame_wait(engine->control, TICK_MS);
+        e = await(engine->control, TICK_MS);
         if (e == ERR_TIMEOUT) {
             e = time_steady_ms() > end ? ERR_TIMEOUT : OK;
             if (e == OK && work->tick != NULL && !work->tick(work->state, NULL))
@@ -87,6 +101,6 @@ enum err work_run(struct arena *a, const struct work *work, json_t **done, const
     e = send_spec(&engine, work->spec);
     if (e == OK)
         e = listen(a, work, &engine, done, why);
-    engine_end(&engine);
+    engine_kill(&engine);
     return e;
 }

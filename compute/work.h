@@ -4,7 +4,6 @@
 
 #include "core/arena.h"
 #include "core/err.h"
-#include "core/service.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -22,9 +21,6 @@ struct work {
     bool (*tick)(void *state, const json_t *progress);
     void *state;
 };
-
-/* Where engines come from; called once at the start. */
-void work_configure(const struct service *service);
 
 /* Run it. *done gets what the engine says at the end, owned by the caller. *why is a sentence for
  * the client, in the arena. ERR_CONTENT: the engine refused its input (why names the line, column

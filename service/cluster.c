@@ -66,6 +66,14 @@ static bool is_ours(const struct cluster *k, const char *path)
            (st.st_mode & 077) == 0;
 }
 
+/* Only to another user: a hardened unit refuses the call itself. */
+static enum err give_away(const struct cluster *k, const char *path)
+{
+    if (k->user.uid == k->self.uid || lchown(path, k->user.uid, k->user.gid) == 0)
+        return OK;
+    return failed("give away", path);
+}
+
 static enum err make_short_socket(struct cluster *k, struct arena *a, const char *note)
 {
     const char *base = access("/run", W_OK) == 0 ? "/run" : "/tmp";
@@ -73,8 +81,8 @@ static enum err make_short_socket(struct cluster *k, struct arena *a, const char
 
     if (mkdtemp(path) == NULL)
         return failed("make a directory for the socket in", base);
-    if (chown(path, k->user.uid, k->user.gid) != 0)
-        return failed("give away", path);
+    if (give_away(k, path) != OK)
+        return ERR_STORAGE;
     k->socket = path;
     return file_replace(note, path, strlen(path), 0600);
 }
@@ -131,8 +139,8 @@ static enum err make_directory(const struct cluster *k, const char *path)
 {
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return failed("make", path);
-    if (lchown(path, k->user.uid, k->user.gid) != 0)
-        return failed("give away", path);
+    if (give_away(k, path) != OK)
+        return ERR_STORAGE;
     if (!is_ours(k, path)) {
         log_ours("private PostgreSQL: %s must be a directory of mode 0700", path);
         return ERR_STORAGE;

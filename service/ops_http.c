@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/ops.h"
 
-#include "lineage/sequencer.h"
+#include "lineage/audit.h"
+#include "service/handlers.h"
 #include "service/openapi.h"
 #include "service/version.h"
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/parts.h"
 
+#include "auth/auth.h"
+#include "compute/runner.h"
+#include "compute/serving.h"
 #include "core/log.h"
+#include "lineage/sequencer.h"
+#include "registry/collect.h"
 
 #include <stddef.h>
 
