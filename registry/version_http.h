@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REGISTRY_VERSION_HTTP_H
+#define REGISTRY_VERSION_HTTP_H
+
+#include "registry/version.h"
+
+/* What the handlers below …/versions/{version} share: the version that the path names, with the
+ * audit entry told about it. ERR_NOT_FOUND also for a part that is neither number nor @alias. */
+MUST_CHECK enum err version_of_path(struct request *rq, struct version *v);
+/* The same, locked; ERR_CONFLICT unless it is still pending. */
+MUST_CHECK enum err version_lock_path(struct request *rq, struct version *v);
+MUST_CHECK enum err version_lock_pending(struct request *rq, struct version *v);
+
+#endif
