@@ -150,7 +150,7 @@ json_t *api_list(const struct cli *c, const char *path, size_t max)
         if (!json_is_array(json_object_get(page, "value")))
             die(FAILED, "the service answered something that is not a list");
         json_array_foreach(json_object_get(page, "value"), i, item) if (json_array_size(all) < max)(
-            void) json_array_append(all, (json_t *)(uintptr_t)item);
+            void) json_array_append(all, (json_t *)item);
         next = json_string_value(json_object_get(page, "nextLink"));
     }
     return list;

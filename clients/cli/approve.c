@@ -59,9 +59,9 @@ static void print_diff(const struct cli *c, const json_t *metrics)
     const json_t *value;
     const char *name;
 
-    json_object_foreach((json_t *)(uintptr_t)metrics, name, value)
+    json_object_foreach((json_t *)metrics, name, value)
     {
-        json_t *row = json_copy((json_t *)(uintptr_t)value);
+        json_t *row = json_copy((json_t *)value);
 
         (void)json_object_set_new(row, "metric", json_string(name));
         (void)json_array_append_new(rows, row);
@@ -97,7 +97,7 @@ int run_approve_show(struct cli *c)
 
     if (printed(c, approval))
         return DONE;
-    brief = keep(c, json_copy((json_t *)(uintptr_t)approval));
+    brief = keep(c, json_copy((json_t *)approval));
     (void)json_object_del(brief, "evidence");
     print_object(c, brief);
     print_evidence(c, json_object_get(approval, "evidence"));

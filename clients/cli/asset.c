@@ -120,7 +120,7 @@ void print_version(const struct cli *c, const json_t *version)
 
     if (printed(c, version))
         return;
-    brief = keep(c, json_copy((json_t *)(uintptr_t)version));
+    brief = keep(c, json_copy((json_t *)version));
     (void)json_object_del(brief, "manifest");
     print_object(c, brief);
     print_array(c, "\nfiles", json_object_get(manifest, "files"),

@@ -21,6 +21,7 @@ struct export
     const struct cli *cli;
     const char *folder;
     struct checkpoint head;
+    struct checkpoint old; /* of the last export into the folder; size 0: there was none */
 };
 
 static const char *inside(const struct export *x, const char *name)
@@ -57,23 +58,54 @@ static void fetch_vkey(const struct export *x, struct note_key *key)
 }
 
 /* A checkpoint that was exported before stays beside the new one, under its size. */
-static void keep_old(const struct export *x, const struct note_key *key)
+static void keep_old(struct export *x, const struct note_key *key)
 {
     const char *path = inside(x, "checkpoint");
-    struct checkpoint old;
+    struct checkpoint *old = &x->old;
     size_t length;
     char *text;
 
     if (access(path, F_OK) != 0)
         return;
     text = file_read(x->cli, path, NOTE_MAX, &length);
-    if (checkpoint_open(text, length, key, 1, &old) != NOTE_GOOD)
+    if (checkpoint_open(text, length, key, 1, old) != NOTE_GOOD)
         die(UNVERIFIED, "%s: the checkpoint of the last export is not genuine", path);
-    if (old.size > x->head.size)
-        die(UNVERIFIED, "the log has shrunk from %llu to %llu entries since the last export",
-            (unsigned long long)old.size, (unsigned long long)x->head.size);
-    file_write(arena_printf(x->cli->arena, "%s.%llu", path, (unsigned long long)old.size), text,
+    if (old->size > x->head.size)
+        die(UNVERIFIED, "rewritten: the log has shrunk from %llu to %llu entries since then",
+            (unsigned long long)old->size, (unsigned long long)x->head.size);
+    file_write(arena_printf(x->cli->arena, "%s.%llu", path, (unsigned long long)old->size), text,
                length);
+}
+
+static enum err load_tile(void *context, struct tile t, struct text *out)
+{
+    const struct export *x = context;
+    char path[TILE_PATH];
+    size_t length;
+    char *bytes;
+
+    tile_path(t, path);
+    bytes = file_read(x->cli, inside(x, path), TILE_BYTES, &length);
+    text_add(out, bytes, length);
+    return OK;
+}
+
+/* The tree of the last export must be the beginning of this one (RFC 6962 §2.1.2): its root is
+ * computed from the new tiles. */
+static void check_continues(struct export *x)
+{
+    const struct tile_source source = {.load = load_tile, .context = x};
+    struct tile_reader *tiles = tile_reader_new(&source, x->head.size);
+    struct merkle_nodes nodes = tile_nodes(tiles);
+    struct digest root;
+    enum err e = merkle_root(&nodes, x->old.size, &root);
+
+    tile_reader_free(tiles);
+    if (x->old.size == 0)
+        return;
+    if (e != OK || !digest_equal(&root, &x->old.root))
+        die(UNVERIFIED, "rewritten: the first %llu entries are not those of the last export",
+            (unsigned long long)x->old.size);
 }
 
 static void fetch_checkpoint(struct export *x)
@@ -155,6 +187,7 @@ int run_audit_export(struct cli *c)
     for (unsigned level = 0; level < TILE_LEVELS; level++)
         fetch_level(&x, level);
     fetch_level(&x, TILE_ENTRIES);
+    check_continues(&x);
     fetch_payloads(&x);
     if (c->json)
         print_json(keep(

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 void die(enum verdict code, const char *format, ...)
@@ -65,4 +66,11 @@ bool colour_wanted(void)
     const char *no = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
 
     return (no == NULL || *no == '\0') && isatty(STDOUT_FILENO);
+}
+
+void pause_seconds(unsigned seconds)
+{
+    struct timespec t = {.tv_sec = (time_t)seconds};
+
+    (void)nanosleep(&t, NULL);
 }

@@ -42,6 +42,7 @@ const char *option(const struct cli *c, const char *name);
 json_t *option_number(const struct cli *c, const char *name, double least, double most);
 /* The project meant by --project, CHANCERY_PROJECT or the profile; dies when there is none. */
 const char *project_name(const struct cli *c);
+void pause_seconds(unsigned seconds);
 /* Progress and colours are for people at a terminal. */
 bool progress_wanted(const struct cli *c);
 bool colour_wanted(void);

@@ -32,7 +32,8 @@ int main(int argc, char *argv[])
     struct cli c = {.arena = arena_new()};
     int code;
 
-    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* widths of names, whatever the caller's locale */
+    /* Widths of names, whatever the caller's locale. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         die(FAILED, "libcurl does not start");
     code = run(&c, argc, argv);

@@ -4,10 +4,11 @@
 #include "clients/cli/http.h"
 #include "clients/cli/print.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIST_MAX = 10000 };
+enum { LIST_MAX = 10000, BODY_MAX = 1 << 20 };
 
 /* "--as-of" is the query parameter "as_of". */
 static const char *parameter(const struct cli *c, const char *name)
@@ -64,5 +65,29 @@ int run_act(struct cli *c)
         print_object(c, answer);
     else
         say(c, "%s %s: done", c->command->name, c->args.count > 0 ? c->args.values[0] : "");
+    return DONE;
+}
+
+/* The bytes of the answer go to standard output whatever the status, to be compared or piped. */
+int run_api(struct cli *c)
+{
+    struct call call = {.method = c->args.values[0], .path = c->args.values[1], .patient = true};
+    const struct reply *r;
+    size_t length;
+
+    if (call.path[0] != '/')
+        die(USAGE, "usage: api needs a PATH that begins with '/'");
+    if (c->args.count > 2) {
+        const char *text = file_read(c, c->args.values[2], BODY_MAX, &length);
+        json_t *body = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+
+        if (body == NULL)
+            die(USAGE, "%s is not JSON", c->args.values[2]);
+        call.json = keep(c, body);
+    }
+    r = http_call(c, &call);
+    if (r->problem == NULL)
+        (void)fwrite(r->body, 1, r->length, stdout);
+    reply_expect(c, r);
     return DONE;
 }

@@ -34,7 +34,7 @@ static void vline(FILE *out, const char *format, va_list args)
 static void vline(FILE *out, const char *format, va_list args)
 {
     progress_end();
-    (void)vfprintf(out, format, args);
+    (void)vfprintf(out, format, args); /* NOLINT(clang-analyzer-valist.Uninitialized) */
     (void)fputc('\n', out);
     (void)fflush(out);
 }
@@ -115,10 +115,10 @@ void object_text(struct arena *a, const json_t *object, int indent, struct text 
     const char *key;
     size_t width = 0;
 
-    json_object_foreach((json_t *)(uintptr_t)object, key,
+    json_object_foreach((json_t *)object, key,
                         value) if (!is_block(value, indent) && text_width(key) > width) width =
         text_width(key);
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    json_object_foreach((json_t *)object, key, value)
     {
         const char *name = clean_text(a, key);
 

@@ -52,12 +52,12 @@ static const char *ask(const struct cli *c, const char *prompt)
     mute = before;
     mute.c_lflag &= ~(tcflag_t)ECHO;
     (void)sigfillset(&all);
-    (void)sigprocmask(SIG_BLOCK, &all, &old);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &old);
     (void)tcsetattr(fd, TCSAFLUSH, &mute);
     (void)fprintf(stderr, "%s: ", prompt);
     answer = line_of(c, tty);
     (void)tcsetattr(fd, TCSAFLUSH, &before);
-    (void)sigprocmask(SIG_SETMASK, &old, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     (void)fputc('\n', stderr);
     (void)fclose(tty);
     return not_empty(answer);

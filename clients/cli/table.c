@@ -30,7 +30,8 @@ static size_t step(const char *s, int *columns)
 {
     mbstate_t state = {0};
     wchar_t c;
-    size_t bytes = mbrtowc(&c, s, strlen(s), &state);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the state is our own */
+    size_t bytes = mbrtowc(&c, s, strnlen(s, MB_LEN_MAX), &state);
 
     if (bytes == 0 || bytes > MB_LEN_MAX) {
         *columns = -1;
@@ -94,7 +95,7 @@ static char *join(struct arena *a, const json_t *value)
 
     json_array_foreach(value, i, item) all =
         all == NULL ? cell_text(a, item) : arena_printf(a, "%s, %s", all, cell_text(a, item));
-    json_object_foreach((json_t *)(uintptr_t)value, key, item) all =
+    json_object_foreach((json_t *)value, key, item) all =
         arena_printf(a, "%s%s%s=%s", all == NULL ? "" : all, all == NULL ? "" : ", ",
                      clean_text(a, key), cell_text(a, item));
     return all == NULL ? arena_text(a, "-") : all;

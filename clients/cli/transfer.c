@@ -84,7 +84,7 @@ static int64_t received(const struct cli *c, const char *upload)
 
     for (unsigned tries = 1; r->problem != NULL && tries < TRIES; tries++) {
         note(c, "%s; trying again", r->problem);
-        (void)sleep(1U << tries < PAUSE_MAX ? 1U << tries : PAUSE_MAX);
+        pause_seconds(1U << tries < PAUSE_MAX ? 1U << tries : PAUSE_MAX);
         r = http_call(c, &call);
     }
     reply_expect(c, r);

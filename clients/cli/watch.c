@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { LOST_MAX = 10, PAUSE_SECONDS = 1 };
 
@@ -109,7 +108,7 @@ int watch_job(struct cli *c, const char *id)
             break;
         if (++w.lost > LOST_MAX)
             die(FAILED, "unreachable: the job's events broke off again and again");
-        (void)sleep(PAUSE_SECONDS);
+        pause_seconds(PAUSE_SECONDS);
     }
     if (progress_wanted(c))
         progress_end();
