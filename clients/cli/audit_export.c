@@ -176,7 +176,7 @@ static void fetch_payloads(const struct export *x)
                                   (unsigned long long)from, PAYLOADS_PAGE)),
             to);
     if (fflush(to) != 0 || ferror(to) || fclose(to) != 0 || rename(part, path) != 0)
-        die(USAGE, "%s: %s", path, strerror(errno)); /* NOLINT(concurrency-mt-unsafe) */
+        die(USAGE, "%s: %s", path, strerrordesc_np(errno));
 }
 
 int run_audit_export(struct cli *c)

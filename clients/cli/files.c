@@ -11,7 +11,7 @@
 
 static _Noreturn void die_of(const char *path)
 {
-    die(USAGE, "%s: %s", path, strerror(errno)); /* NOLINT(concurrency-mt-unsafe): one thread */
+    die(USAGE, "%s: %s", path, strerrordesc_np(errno));
 }
 
 char *file_read(const struct cli *c, const char *path, size_t max, size_t *length)
@@ -55,11 +55,13 @@ void file_write(const char *path, const void *data, size_t length)
     int fd;
     FILE *f;
 
-    if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+    if (asprintf(&temporary, "%s.%ld", path, (long)getpid()) < 0)
         die(USAGE, "out of memory");
     make_folders(temporary);
-    fd = mkostemp(temporary, O_CLOEXEC);
-    f = fd < 0 ? NULL : fdopen(fd, "wb");
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        die_of(temporary);
+    f = fdopen(fd, "wb");
     if (f == NULL)
         die_of(temporary);
     (void)fwrite(data, 1, length, f);

@@ -14,7 +14,7 @@
 
 static const char *environment(const char *name)
 {
-    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): one thread */
+    const char *value = getenv(name);
 
     return value != NULL && *value != '\0' ? value : NULL;
 }
@@ -43,7 +43,7 @@ static json_t *config_read(const struct cli *c, const char *path)
     json_t *config;
 
     if (fd < 0 && errno != ENOENT)
-        die(USAGE, "%s: %s", path, strerror(errno)); /* NOLINT(concurrency-mt-unsafe) */
+        die(USAGE, "%s: %s", path, strerrordesc_np(errno));
     if (fd < 0) {
         config = json_object();
     } else {
@@ -100,7 +100,7 @@ static const char *whole_path(const struct cli *c, const char *path)
         return NULL;
     whole = realpath(path, NULL);
     if (whole == NULL)
-        die(USAGE, "%s: %s", path, strerror(errno)); /* NOLINT(concurrency-mt-unsafe) */
+        die(USAGE, "%s: %s", path, strerrordesc_np(errno));
     arena_own(c->arena, whole, free);
     return whole;
 }

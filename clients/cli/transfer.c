@@ -25,7 +25,7 @@ struct source {
 
 static _Noreturn void die_of(const char *path)
 {
-    die(USAGE, "%s: %s", path, strerror(errno)); /* NOLINT(concurrency-mt-unsafe): one thread */
+    die(USAGE, "%s: %s", path, strerrordesc_np(errno));
 }
 
 static void source_open(struct source *s, const char *local, const char *path)
