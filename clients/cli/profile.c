@@ -14,7 +14,7 @@
 
 static const char *environment(const char *name)
 {
-    const char *value = getenv(name);
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): one thread */
 
     return value != NULL && *value != '\0' ? value : NULL;
 }
