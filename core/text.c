@@ -136,25 +136,24 @@ bool path_valid(const char *text)
     }
 }
 
-/* Bytes of the sequence at s (Unicode 15, table 3-7), 0 when it is ill-formed. */
+/* What may follow a lead byte (Unicode 15, table 3-7): no overlong form, no surrogate, nothing
+ * beyond U+10FFFF. */
+static bool utf8_second(unsigned char lead, unsigned char second)
+{
+    unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+
+    return second >= low && second <= high;
+}
+
+/* Bytes of the sequence at s, 0 when it is ill-formed. */
 static size_t utf8_sequence(const unsigned char *s, size_t left)
 {
-    unsigned char low = 0x80, high = 0xBF;
     size_t size = s[0] < 0x80 ? 1 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
 
     if (size == 1)
         return 1;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || left < size)
-        return 0;
-    if (s[0] == 0xE0)
-        low = 0xA0;
-    else if (s[0] == 0xED)
-        high = 0x9F;
-    else if (s[0] == 0xF0)
-        low = 0x90;
-    else if (s[0] == 0xF4)
-        high = 0x8F;
-    if (s[1] < low || s[1] > high)
+    if (s[0] < 0xC2 || s[0] > 0xF4 || left < size || !utf8_second(s[0], s[1]))
         return 0;
     for (size_t i = 2; i < size; i++) {
         if ((s[i] & 0xC0) != 0x80)

@@ -146,7 +146,7 @@ static enum err add_object(struct text *out, const json_t *object, unsigned dept
 {
     size_t count = json_object_size(object), i = 0;
     struct member *members = calloc(count + 1, sizeof(*members));
-    json_t *iterable = (json_t *)(uintptr_t)object;
+    json_t *iterable = (json_t *)object;
     enum err e = OK;
 
     if (members == NULL)

@@ -82,7 +82,7 @@ void frontier_add(struct frontier *f, const struct digest *leaf)
 
 struct digest frontier_root(const struct frontier *f)
 {
-    struct digest root;
+    struct digest root = merkle_empty();
     bool any = false;
 
     for (unsigned level = 0; level < MERKLE_LEVELS; level++) {
@@ -91,7 +91,7 @@ struct digest frontier_root(const struct frontier *f)
         root = any ? merkle_node(&f->nodes[level], &root) : f->nodes[level];
         any = true;
     }
-    return any ? root : merkle_empty();
+    return root;
 }
 
 /* Root of leaves [from, from + count), where from is a multiple of every power of two below count:
@@ -137,6 +137,19 @@ static void reverse(struct merkle_proof *p)
     }
 }
 
+/* One step down from leaves [*start, *start + *size) into their right or left part; the root of the
+ * other part goes into the proof. */
+static enum err descend(const struct merkle_nodes *from, bool right, uint64_t *start,
+                        uint64_t *size, struct merkle_proof *out)
+{
+    uint64_t k = split(*size), first = *start, rest = *size - k;
+    struct digest *sibling = &out->hashes[out->count++];
+
+    *size = right ? rest : k;
+    *start = right ? first + k : first;
+    return right ? range_root(from, first, k, sibling) : range_root(from, first + k, rest, sibling);
+}
+
 /* PATH(m, D[n]) of RFC 6962 §2.1.1, the recursion turned into a descent. */
 enum err merkle_inclusion(const struct merkle_nodes *from, uint64_t index, uint64_t size,
                           struct merkle_proof *out)
@@ -147,15 +160,8 @@ enum err merkle_inclusion(const struct merkle_nodes *from, uint64_t index, uint6
     out->count = 0;
     if (size > MERKLE_SIZE_MAX || index >= size)
         return ERR_RANGE;
-    while (size > 1 && e == OK) {
-        uint64_t k = split(size);
-        bool right = index - start >= k;
-
-        e = range_root(from, right ? start : start + k, right ? k : size - k,
-                       &out->hashes[out->count++]);
-        start += right ? k : 0;
-        size = right ? size - k : k;
-    }
+    while (size > 1 && e == OK)
+        e = descend(from, index - start >= split(size), &start, &size, out);
     reverse(out);
     return e;
 }
@@ -171,18 +177,11 @@ enum err merkle_consistency(const struct merkle_nodes *from, uint64_t before, ui
     out->count = 0;
     if (size > MERKLE_SIZE_MAX || before > size)
         return ERR_RANGE;
-    if (before == 0)
-        return OK;
-    while (before < size && e == OK) {
-        uint64_t k = split(size);
-        bool right = before > k;
+    while (before > 0 && before - start < size && e == OK) {
+        bool right = before - start > split(size);
 
-        e = range_root(from, right ? start : start + k, right ? k : size - k,
-                       &out->hashes[out->count++]);
         whole = whole && !right;
-        start += right ? k : 0;
-        before -= right ? k : 0;
-        size = right ? size - k : k;
+        e = descend(from, right, &start, &size, out);
     }
     if (e == OK && !whole)
         e = range_root(from, start, size, &out->hashes[out->count++]);

@@ -36,11 +36,24 @@ static const char *after(const char *word, const char *line, size_t *length)
 
 static bool base64_valid(const char *text, size_t length)
 {
-    void *bytes = length > LOG_PROOF_EXTRA_MAX * 2 ? NULL : malloc(length + 1);
+    void *bytes = length / 2 > LOG_PROOF_EXTRA_MAX ? NULL : malloc(length + 1);
     bool fine = bytes != NULL && base64_decode(text, length, bytes, LOG_PROOF_EXTRA_MAX) >= 0;
 
     free(bytes);
     return fine;
+}
+
+/* Hashes, one a line, up to an empty line. */
+static bool path_parse(const char **at, const char *end, struct merkle_proof *out)
+{
+    const char *line;
+    size_t size;
+
+    while ((line = line_next(at, end, &size)) != NULL && size > 0) {
+        if (out->count == MERKLE_PROOF_MAX || !digest_parse(line, size, &out->hashes[out->count++]))
+            return false;
+    }
+    return line != NULL;
 }
 
 enum err log_proof_parse(const char *text, size_t length, struct log_proof *out)
@@ -66,16 +79,8 @@ enum err log_proof_parse(const char *text, size_t length, struct log_proof *out)
     rest = after("index ", line, &size);
     if (rest == NULL || !decimal_parse(rest, size, MERKLE_SIZE_MAX - 1, &out->index))
         return ERR_INVALID;
-    for (;;) {
-        line = line_next(&at, end, &size);
-        if (line == NULL)
-            return ERR_INVALID;
-        if (size == 0)
-            break;
-        if (out->path.count == MERKLE_PROOF_MAX ||
-            !digest_parse(line, size, &out->path.hashes[out->path.count++]))
-            return ERR_INVALID;
-    }
+    if (!path_parse(&at, end, &out->path))
+        return ERR_INVALID;
     out->checkpoint = at;
     out->checkpoint_length = (size_t)(end - at);
     return out->checkpoint_length > 0 ? OK : ERR_INVALID;

@@ -54,35 +54,53 @@ static bool number(const char **at, uint64_t max, uint64_t *out)
     return *at > start;
 }
 
+/* "tile/entries" or "tile/<level>". */
+static bool level_read(const char **at, unsigned *level)
+{
+    uint64_t value;
+
+    *level = TILE_ENTRIES;
+    if (strncmp(*at, entries_prefix, sizeof(entries_prefix) - 1) == 0) {
+        *at += sizeof(entries_prefix) - 1;
+        return true;
+    }
+    if (strncmp(*at, "tile/", 5) != 0)
+        return false;
+    *at += 5;
+    if (!number(at, TILE_LEVELS - 1, &value))
+        return false;
+    *level = (unsigned)value;
+    return true;
+}
+
+/* ".p/<width>" or nothing. */
+static bool width_read(const char **at, unsigned *width)
+{
+    uint64_t value;
+
+    *width = TILE_WIDTH;
+    if (strncmp(*at, ".p/", 3) != 0)
+        return true;
+    *at += 3;
+    if (!number(at, TILE_WIDTH - 1, &value) || value == 0)
+        return false;
+    *width = (unsigned)value;
+    return true;
+}
+
 /* Reads loosely; the caller compares with the one right spelling. */
 static bool path_read(const char *path, struct tile *t)
 {
     uint64_t value;
 
-    if (strncmp(path, entries_prefix, sizeof(entries_prefix) - 1) == 0) {
-        t->level = TILE_ENTRIES;
-        path += sizeof(entries_prefix) - 1;
-    } else {
-        if (strncmp(path, "tile/", 5) != 0)
-            return false;
-        path += 5;
-        if (!number(&path, TILE_LEVELS - 1, &value))
-            return false;
-        t->level = (unsigned)value;
-    }
+    if (!level_read(&path, &t->level))
+        return false;
     for (t->index = 0; *path == '/'; t->index = t->index * GROUP + value) {
         path += path[1] == 'x' ? 2 : 1;
         if (!number(&path, GROUP - 1, &value) || t->index > MERKLE_SIZE_MAX / GROUP)
             return false;
     }
-    t->width = TILE_WIDTH;
-    if (strncmp(path, ".p/", 3) == 0) {
-        path += 3;
-        if (!number(&path, TILE_WIDTH - 1, &value) || value == 0)
-            return false;
-        t->width = (unsigned)value;
-    }
-    return *path == '\0';
+    return width_read(&path, &t->width) && *path == '\0';
 }
 
 bool tile_path_parse(const char *path, struct tile *out)
@@ -163,7 +181,7 @@ static struct digest subtree(const struct digest *hashes, size_t count)
 
 struct digest tile_edge_root(const struct tile_edge edges[TILE_LEVELS])
 {
-    struct digest root;
+    struct digest root = merkle_empty();
     bool any = false;
 
     for (unsigned level = 0; level < TILE_LEVELS; level++) {
@@ -180,7 +198,7 @@ struct digest tile_edge_root(const struct tile_edge edges[TILE_LEVELS])
             any = true;
         }
     }
-    return any ? root : merkle_empty();
+    return root;
 }
 
 enum err log_file_read(const char *directory, const char *file, struct text *out)

@@ -356,7 +356,7 @@ bool log_verify(const struct tile_source *from, const struct checkpoint *c,
 bool log_verify_directory(const char *directory, const struct note_key *keys, size_t key_count,
                           const struct log_watcher *watcher, struct log_summary *out)
 {
-    struct tile_source from = {log_file_load, (void *)(uintptr_t)directory};
+    struct tile_source from = {log_file_load, (void *)directory};
     struct log_problem p = {LOG_CHECKPOINT, "checkpoint", LOG_NO_LEAF, NULL};
     struct text note = text_new(NOTE_MAX);
     enum note_state s = NOTE_MALFORMED;
