@@ -141,6 +141,16 @@ def test_sigterm_during_the_start_stops_it(home):
         assert again.is_ready()
 
 
+def test_the_service_manager_is_told(home):
+    path = home.parent / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(20)
+        with serving(home, env={**os.environ, "NOTIFY_SOCKET": str(path)}):
+            assert manager.recv(100) == b"READY=1"
+        assert manager.recv(100) == b"STOPPING=1"
+
+
 # Deaths.
 
 def test_kill_9_of_the_service_loses_nothing(home):
