@@ -28,6 +28,11 @@ CLIENT_LIBS  = $(shell pkg-config --libs jansson libcrypto libcurl 2>/dev/null) 
 
 PROGRAMS = $(BUILD)/chanceryd $(BUILD)/chancery-engine $(BUILD)/chancery
 
+# V=1 shows the commands.
+V      ?=
+Q       = $(if $(V),,@)
+say     = @$(if $(V),:,echo ' ')
+
 .DEFAULT_GOAL := build
 .PHONY: build deps test test-peers unit stories check format run demo bench fuzz soak san docker clean help
 
@@ -38,15 +43,19 @@ build: ## compile the three programs into build/
 programs: $(PROGRAMS)
 
 $(BUILD)/chanceryd: $(call objects,service/main.c $(SERVICE))
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVICE_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVICE_LIBS)
 $(BUILD)/chancery-engine: $(call objects,compute/engine/main.c $(ENGINE) $(PURE))
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
 $(BUILD)/chancery: $(call objects,clients/cli/main.c $(CLIENT) $(PURE) $(PROOF))
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLIENT_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLIENT_LIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(say) CC $<
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Migrations are compiled into chanceryd: their names, texts and order.
 $(BUILD)/migrations.inc: $(sort $(wildcard migrations/*.sql)) tests/tools/embed.sh
@@ -57,11 +66,14 @@ $(BUILD)/service/migrate.o: $(BUILD)/migrations.inc
 # A unit test is one program, linked with what it tests: the engine, the client or the service.
 UNITS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c tests/tools/*.c))
 $(BUILD)/tests/unit/test_engine_%: $(BUILD)/tests/unit/test_engine_%.o $(call objects,$(ENGINE) $(PURE) compute/spawn.c)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
 $(BUILD)/tests/unit/test_cli_%: $(BUILD)/tests/unit/test_cli_%.o $(call objects,$(CLIENT) $(PURE) $(PROOF))
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLIENT_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLIENT_LIBS)
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call objects,$(SERVICE))
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVICE_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVICE_LIBS)
 .PHONY: tests
 tests: programs $(UNITS)
 

@@ -6,6 +6,7 @@
 #include "compute/launch.h"
 #include "core/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -114,23 +115,32 @@ static void *run(void *unused)
     return NULL;
 }
 
-/* Where engines write: fresh at each start, nothing in it is worth keeping. */
-static enum err make_directory(const struct service *service)
+/* Where engines write. What a process that was killed left there is worth nothing. */
+static enum err clean_directory(const struct service *service)
 {
     char path[PATH_MAX];
+    struct dirent *entry;
+    DIR *directory;
 
-    if (snprintf(path, sizeof(path), "%s/jobs", service->home) >= (int)sizeof(path))
-        return ERR_INTERNAL;
-    if (mkdir(path, 0700) == 0 || errno == EEXIST)
-        return OK;
-    log_world("%s cannot be made", path);
-    return ERR_STORAGE;
+    (void)snprintf(path, sizeof(path), "%s/jobs", service->home);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        log_world("%s cannot be made", path);
+        return ERR_STORAGE;
+    }
+    directory = opendir(path);
+    if (directory == NULL)
+        return ERR_STORAGE;
+    while ((entry = readdir(directory)) != NULL)
+        if (entry->d_type == DT_REG)
+            (void)unlinkat(dirfd(directory), entry->d_name, 0);
+    (void)closedir(directory);
+    return OK;
 }
 
 enum err runner_start(const struct service *service)
 {
     int64_t wanted = service->config->jobs_parallel;
-    enum err e = make_directory(service);
+    enum err e = clean_directory(service);
 
     if (e != OK)
         return e;

@@ -28,13 +28,19 @@ struct search {
     double *y[PAIRS]; /* changes of the gradient */
     double rho[PAIRS];
     int pairs;
-    double scale; /* of the identity the approximation starts from */
+    double scale; /* of the preconditioner, so that it fits the last step */
     size_t evaluations;
 };
 
 static double dot(int n, const double *a, const double *b)
 {
     return cblas_ddot(n, a, 1, b, 1);
+}
+
+static void precondition(const struct search *s, double *direction)
+{
+    if (s->o->precondition != NULL)
+        s->o->precondition(s->o->context, direction);
 }
 
 /* direction = -H g by the two-loop recursion. */
@@ -47,6 +53,7 @@ static void find_direction(struct search *s)
         alpha[i] = s->rho[i] * dot(s->n, s->s[i], s->direction);
         cblas_daxpy(s->n, -alpha[i], s->y[i], 1, s->direction, 1);
     }
+    precondition(s, s->direction);
     cblas_dscal(s->n, s->scale, s->direction, 1);
     for (int i = 0; i < s->pairs; i++) {
         double beta = s->rho[i] * dot(s->n, s->y[i], s->direction);
@@ -148,7 +155,7 @@ static void accept(struct search *s)
 {
     double *new_s = s->pairs < PAIRS ? s->s[s->pairs] : s->s[0];
     double *new_y = s->pairs < PAIRS ? s->y[s->pairs] : s->y[0];
-    double sy, yy;
+    double sy, yhy;
 
     if (s->pairs == PAIRS) {
         memmove(&s->s[0], &s->s[1], (PAIRS - 1) * sizeof(s->s[0]));
@@ -162,14 +169,16 @@ static void accept(struct search *s)
         new_s[i] = s->trial_x[i] - s->x[i];
         new_y[i] = s->trial_g[i] - s->g[i];
     }
-    sy = dot(s->n, new_s, new_y);
-    yy = dot(s->n, new_y, new_y);
-    if (sy > 1e-16 * yy && yy > 0) {
-        s->rho[s->pairs++] = 1 / sy;
-        s->scale = sy / yy;
-    }
     cblas_dcopy(s->n, s->trial_x, 1, s->x, 1);
     cblas_dcopy(s->n, s->trial_g, 1, s->g, 1);
+    cblas_dcopy(s->n, new_y, 1, s->trial_x, 1);
+    precondition(s, s->trial_x);
+    sy = dot(s->n, new_s, new_y);
+    yhy = dot(s->n, new_y, s->trial_x);
+    if (sy > 1e-16 * yhy && yhy > 0) {
+        s->rho[s->pairs++] = 1 / sy;
+        s->scale = sy / yhy;
+    }
 }
 
 static double largest(int n, const double *g)
@@ -206,7 +215,7 @@ static void minimise(struct search *s, struct lbfgs_limits limits, struct lbfgs_
 enum err lbfgs_minimise(const struct objective *o, double *x, struct lbfgs_limits limits,
                         struct lbfgs_result *result, struct refusal *why)
 {
-    struct search s = {.o = o, .n = (int)o->n, .x = x, .scale = o->first_step};
+    struct search s = {.o = o, .n = (int)o->n, .x = x, .scale = 1};
     struct pool pool = pool_new((size_t)-1 / 4);
     double *memory;
     enum err e;

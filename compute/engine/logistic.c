@@ -2,6 +2,7 @@
 #include "compute/engine/logistic.h"
 
 #include "compute/engine/link.h"
+#include "compute/engine/precondition.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -15,6 +16,7 @@ struct work {
     double *z; /* (outputs, LINK_BLOCK) */
     double *y; /* (LINK_BLOCK) */
     double *r; /* (LINK_BLOCK) */
+    struct preconditioner guess;
 };
 
 static size_t outputs_of(const struct logistic *l)
@@ -123,22 +125,34 @@ static void report(void *context, size_t iteration, double value)
 }
 
 /* The best intercepts while the weights are 0 give back how often each class occurs. */
-static void start_at_rates(const struct logistic *l, struct linear *model, size_t *counts)
+static void start_at_rates(const double *rates, struct linear *model)
 {
-    double rows = (double)l->x.rows, mean = 0;
+    double mean = 0;
 
-    for (size_t i = 0; i < l->x.rows; i++)
-        counts[l->y[i]]++;
     if (model->outputs == 1) {
-        model->intercepts[0] = log((double)counts[1] / (double)counts[0]);
+        model->intercepts[0] = log(rates[1] / rates[0]);
         return;
     }
     for (size_t c = 0; c < model->outputs; c++) {
-        model->intercepts[c] = log((double)counts[c] / rows);
+        model->intercepts[c] = log(rates[c]);
         mean += model->intercepts[c] / (double)model->outputs;
     }
     for (size_t c = 0; c < model->outputs; c++)
         model->intercepts[c] -= mean;
+}
+
+static void guess_step(void *context, double *direction)
+{
+    const struct work *k = context;
+
+    precondition_apply(&k->guess, direction);
+}
+
+/* How often each class occurs; every one does, as the split keeps it. */
+static void find_rates(const struct logistic *l, double *rates)
+{
+    for (size_t i = 0; i < l->x.rows; i++)
+        rates[l->y[i]] += 1.0 / (double)l->x.rows;
 }
 
 enum err logistic_fit(const struct logistic *l, struct linear *model, struct lbfgs_result *result,
@@ -146,18 +160,19 @@ enum err logistic_fit(const struct logistic *l, struct linear *model, struct lbf
 {
     struct work k;
     struct objective o = {.value = evaluate, .context = &k};
-    size_t *counts;
+    double *rates;
 
     TRY(work_new(&k, l, pool, why));
     *model = (struct linear){.inputs = l->x.columns, .outputs = k.outputs};
     o.n = (model->inputs + 1) * model->outputs;
     o.progress = l->channel == NULL ? NULL : report;
-    /* the curvature of a standardised feature is p(1-p), or nearly: 1/4, or (1/c)(1-1/c) */
-    o.first_step = (double)(l->classes * l->classes) / (double)(l->classes - 1);
     TRY(pool_get(pool, o.n, sizeof(*model->weights), &model->weights, why));
-    TRY(pool_get(pool, l->classes, sizeof(*counts), &counts, why));
+    TRY(pool_get(pool, l->classes, sizeof(*rates), &rates, why));
     model->intercepts = model->weights + model->inputs * model->outputs;
-    start_at_rates(l, model, counts);
+    find_rates(l, rates);
+    start_at_rates(rates, model);
+    TRY(precondition_make(&k.guess, l, rates, pool, why));
+    o.precondition = k.guess.outputs > 0 ? guess_step : NULL;
     TRY(lbfgs_minimise(&o, model->weights, l->limits, result, why));
     if (!isfinite(result->value))
         return refuse(why, ERR_CONTENT,

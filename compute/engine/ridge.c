@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { BLOCK_ROWS = 2048 };
+
 static const double LEAST_RCOND = 1e-10;
 
 /* What the normal equations need. */
@@ -16,40 +18,46 @@ struct moments {
     double y_mean;
 };
 
-static void column_means(const struct ridge *r, struct moments *m)
+/* y less its mean, and ones: what the products below are made with. */
+static enum err centre_target(const struct ridge *r, struct moments *m, double **y, double **ones,
+                              struct pool *pool, struct refusal *why)
 {
-    double rows = (double)r->x.rows;
     long double sum = 0;
 
-    for (size_t i = 0; i < r->x.rows; i++) {
-        const double *row = r->x.data + i * r->x.columns;
-
+    TRY(pool_get(pool, r->x.rows, sizeof(**y), y, why));
+    TRY(pool_get(pool, BLOCK_ROWS, sizeof(**ones), ones, why));
+    for (size_t i = 0; i < r->x.rows; i++)
         sum += (long double)r->y[i];
-        for (size_t j = 0; j < r->x.columns; j++)
-            m->mean[j] += row[j];
-    }
-    cblas_dscal((int)r->x.columns, 1 / rows, m->mean, 1);
-    m->y_mean = (double)(sum / (long double)rows);
+    m->y_mean = (double)(sum / (long double)r->x.rows);
+    for (size_t i = 0; i < r->x.rows; i++)
+        (*y)[i] = r->y[i] - m->y_mean;
+    for (size_t i = 0; i < BLOCK_ROWS; i++)
+        (*ones)[i] = 1;
+    return OK;
 }
 
 /* The matrix is standardised already, or 0/1: its means are small against its deviations, so taking
- * them off the products loses nothing. y is centred before, as its mean may be anything. */
+ * them off the products loses nothing. y is centred before, as its mean may be anything. Three
+ * products a block, while its rows are in the cache. */
 static enum err find_moments(const struct ridge *r, struct moments *m, struct pool *pool,
                              struct refusal *why)
 {
-    int n = (int)r->x.rows, p = (int)r->x.columns;
-    double *y;
+    int p = (int)r->x.columns;
+    double *y, *ones, rows = (double)r->x.rows;
 
     TRY(pool_get(pool, r->x.columns * r->x.columns, sizeof(*m->gram), &m->gram, why));
     TRY(pool_get(pool, r->x.columns, sizeof(*m->cross), &m->cross, why));
     TRY(pool_get(pool, r->x.columns, sizeof(*m->mean), &m->mean, why));
-    TRY(pool_get(pool, r->x.rows, sizeof(*y), &y, why));
-    column_means(r, m);
-    for (size_t i = 0; i < r->x.rows; i++)
-        y[i] = r->y[i] - m->y_mean;
-    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, p, n, 1.0, r->x.data, p, 0.0, m->gram, p);
-    cblas_dsyr(CblasRowMajor, CblasUpper, p, -(double)n, m->mean, 1, m->gram, p);
-    cblas_dgemv(CblasRowMajor, CblasTrans, n, p, 1.0, r->x.data, p, y, 1, 0.0, m->cross, 1);
+    TRY(centre_target(r, m, &y, &ones, pool, why));
+    for (size_t first = 0; first < r->x.rows; first += BLOCK_ROWS) {
+        int n = (int)(r->x.rows - first < BLOCK_ROWS ? r->x.rows - first : BLOCK_ROWS);
+        const double *x = r->x.data + first * r->x.columns;
+
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, p, n, 1, x, p, 1, m->gram, p);
+        cblas_dgemv(CblasRowMajor, CblasTrans, n, p, 1, x, p, y + first, 1, 1, m->cross, 1);
+        cblas_dgemv(CblasRowMajor, CblasTrans, n, p, 1 / rows, x, p, ones, 1, 1, m->mean, 1);
+    }
+    cblas_dsyr(CblasRowMajor, CblasUpper, p, -rows, m->mean, 1, m->gram, p);
     for (size_t j = 0; j < r->x.columns; j++)
         m->gram[j * r->x.columns + j] += r->l2;
     return OK;
