@@ -42,6 +42,18 @@ static json_int_t newest_ready(const struct cli *c, const char *kind, const char
     return newest;
 }
 
+static bool is_path(const char *kind, const char *text)
+{
+    size_t length = strlen(kind);
+
+    return strncmp(text, kind, length) == 0 && text[length] == '/';
+}
+
+const char *asset_named(const struct cli *c, const char *kind, const char *text)
+{
+    return is_path(kind, text) ? text : arena_printf(c->arena, "%s/%s", kind, text);
+}
+
 const char *version_named(const struct cli *c, const char *kind, const char *text)
 {
     size_t length = strcspn(text, ":@");
@@ -49,6 +61,8 @@ const char *version_named(const struct cli *c, const char *kind, const char *tex
     const json_t *version;
     const char *path;
 
+    if (is_path(kind, text))
+        return text;
     if (text[length] == ':')
         return arena_printf(c->arena, "%s/%s/versions/%s", kind, name, text + length + 1);
     if (text[length] == '\0')
@@ -79,10 +93,11 @@ static json_t *tags_of(const struct cli *c)
     return tags;
 }
 
-static struct reply *asset_put(const struct cli *c, json_t *body)
+static struct reply *asset_put(const struct cli *c, const char *name, json_t *body)
 {
     struct call call = {.method = "PUT",
-                        .path = path_of(c, "/v1/projects/{project}/{}/{1}", asset_kind(c), NULL),
+                        .path =
+                            path_of(c, "/v1/projects/{project}/{}/{}", asset_kind(c), name, NULL),
                         .json = body,
                         .headers = {"If-None-Match: *"}};
 
@@ -93,7 +108,7 @@ int run_asset_create(struct cli *c)
 {
     json_t *body = keep(c, json_pack("{s:s*, s:o*}", "description", option(c, "--description"),
                                      "tags", tags_of(c)));
-    const struct reply *r = asset_put(c, body);
+    const struct reply *r = asset_put(c, c->args.values[0], body);
 
     reply_expect(c, r);
     print_object(c, reply_json(c, r));
@@ -101,13 +116,13 @@ int run_asset_create(struct cli *c)
 }
 
 /* Somebody else may make it between the look and the making: both are welcome. */
-static void asset_ensure(const struct cli *c)
+static void asset_ensure(const struct cli *c, const char *name)
 {
-    const char *path = path_of(c, "/v1/projects/{project}/{}/{1}", asset_kind(c), NULL);
+    const char *path = path_of(c, "/v1/projects/{project}/{}/{}", asset_kind(c), name, NULL);
     const struct reply *r = http_call(c, &(struct call){.method = "GET", .path = path});
 
     if (r->problem == NULL && r->status == 404)
-        r = asset_put(c, keep(c, json_object()));
+        r = asset_put(c, name, keep(c, json_object()));
     if (r->problem == NULL && (r->status == 412 || r->status == 409))
         return;
     reply_expect(c, r);
@@ -161,20 +176,34 @@ static const char *base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+/* --name, or what the first file is called without its extension. */
+static const char *upload_name(const struct cli *c)
+{
+    const char *base = base_name(c->args.values[0]);
+    const char *name = option(c, "--name");
+
+    if (name == NULL)
+        name = arena_copy(c->arena, base, strcspn(base, "."));
+    if (!name_valid(name))
+        die(USAGE, "usage: \"%s\" cannot be a name here; give --name NAME", name);
+    return name;
+}
+
 int run_asset_upload(struct cli *c)
 {
-    const char *name = c->args.values[0];
-    const char *path = path_of(c, "/v1/projects/{project}/{}/{1}/versions", asset_kind(c), NULL);
+    const char *name = upload_name(c);
+    const char *path =
+        path_of(c, "/v1/projects/{project}/{}/{}/versions", asset_kind(c), name, NULL);
     const struct reply *r;
     const json_t *version;
     const char *number;
 
-    asset_ensure(c);
+    asset_ensure(c, name);
     version = api(c, "POST", path,
                   keep(c, json_pack("{s:s*}", "description", option(c, "--description"))));
     number = arena_printf(c->arena, "%lld",
                           (long long)json_integer_value(json_object_get(version, "number")));
-    for (size_t i = 1; i < c->args.count; i++)
+    for (size_t i = 0; i < c->args.count; i++)
         transfer_send(c, version_path(c, name, number, ""), c->args.values[i],
                       base_name(c->args.values[i]));
     r = http_call(c, &(struct call){.method = "POST",

@@ -9,9 +9,11 @@ const char *asset_kind(const struct cli *c);
 /* "/v1/projects/P/models/NAME/versions/V" with rest appended as it is. */
 const char *version_path(const struct cli *c, const char *name, const char *version,
                          const char *rest);
-/* "cancer:3", "cancer@production" or "cancer" (its newest ready version) as
- * "datasets/cancer/versions/3"; dies when there is none. */
+/* "datasets/cancer/versions/3" as it is; "cancer:3", "cancer@production" or "cancer" (its newest
+ * ready version) as that; dies when there is none. */
 const char *version_named(const struct cli *c, const char *kind, const char *text);
+/* "models/risk" as it is, "risk" as that. */
+const char *asset_named(const struct cli *c, const char *kind, const char *text);
 /* For people: what it is, its files and its schema. */
 void print_version(const struct cli *c, const json_t *version);
 

@@ -15,7 +15,9 @@ int run_tenant_create(struct cli *c)
     const json_t *made = api(c, "POST", "/v1/tenants", body);
 
     print_object(c, made);
-    say(c, "its first administrator signs up with: chancery bootstrap %s USER --code-file FILE",
+    say(c,
+        "its first administrator signs up with: chancery bootstrap --tenant %s --user USER "
+        "--code-file FILE",
         c->args.values[0]);
     return DONE;
 }

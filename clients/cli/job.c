@@ -59,15 +59,15 @@ static int begun(struct cli *c, const json_t *job)
 int run_job_train(struct cli *c)
 {
     const char *trainer = option(c, "--trainer");
-    json_t *body = keep(
-        c, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o*, s:o*, s:o*, s:o*, s:o*}", "kind", "train",
-                     "input", version_named(c, "datasets", needed(c, "--data")), "output",
-                     arena_printf(c->arena, "models/%s", c->args.values[0]), "trainer",
-                     trainer == NULL ? "logistic" : trainer, "target", needed(c, "--target"),
-                     "features", features_of(c), "seed", option_number(c, "--seed", 0, 1e15),
-                     "test_fraction", option_number(c, "--test-fraction", 0, 1), "l2",
-                     option_number(c, "--l2", 0, 1e15), "max_iterations",
-                     option_number(c, "--max-iterations", 1, 1e6)));
+    json_t *body =
+        keep(c, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o*, s:o*, s:o*, s:o*, s:o*}", "kind",
+                          "train", "input", version_named(c, "datasets", needed(c, "--input")),
+                          "output", asset_named(c, "models", needed(c, "--output")), "trainer",
+                          trainer == NULL ? "logistic" : trainer, "target", needed(c, "--target"),
+                          "features", features_of(c), "seed", option_number(c, "--seed", 0, 1e15),
+                          "test_fraction", option_number(c, "--test-fraction", 0, 1), "l2",
+                          option_number(c, "--l2", 0, 1e15), "max_iterations",
+                          option_number(c, "--max-iterations", 1, 1e6)));
 
     return begun(c, api(c, "POST", path_of(c, "/v1/projects/{project}/jobs", NULL), body));
 }
@@ -76,8 +76,8 @@ int run_job_predict(struct cli *c)
 {
     json_t *body = keep(c, json_pack("{s:s, s:s, s:s, s:s}", "kind", "predict", "model",
                                      version_named(c, "models", needed(c, "--model")), "input",
-                                     version_named(c, "datasets", needed(c, "--data")), "output",
-                                     arena_printf(c->arena, "datasets/%s", c->args.values[0])));
+                                     version_named(c, "datasets", needed(c, "--input")), "output",
+                                     asset_named(c, "datasets", needed(c, "--output"))));
 
     return begun(c, api(c, "POST", path_of(c, "/v1/projects/{project}/jobs", NULL), body));
 }

@@ -84,12 +84,17 @@ static const char *bootstrap_code(const struct cli *c)
 
 int run_bootstrap(struct cli *c)
 {
-    const char *tenant = c->args.values[0];
-    const char *user = c->args.values[1];
+    const char *tenant = option(c, "--tenant");
+    const char *user = option(c, "--user");
     const char *code = bootstrap_code(c);
-    const char *password = secret_new(c, "CHANCERY_PASSWORD", "new password");
-    json_t *body = keep(c, json_pack("{s:s, s:s, s:s, s:s}", "code", code, "tenant", tenant, "user",
-                                     user, "password", password));
+    const char *password;
+    json_t *body;
+
+    if (tenant == NULL || user == NULL)
+        die(USAGE, "usage: bootstrap needs --tenant and --user, which it makes");
+    password = secret_new(c, "CHANCERY_PASSWORD", "new password");
+    body = keep(c, json_pack("{s:s, s:s, s:s, s:s}", "code", code, "tenant", tenant, "user", user,
+                             "password", password));
 
     c->profile.token = NULL;
     signed_in(c, tenant, user, api(c, "POST", "/v1/bootstrap", body));

@@ -28,7 +28,7 @@ static bool is_final(const char *state)
 
 static void show(struct watch *w, const json_t *event)
 {
-    const json_t *progress = json_object_get(event, "progress");
+    const json_t *progress = json_object_get(event, "fraction");
     const char *state = json_string_value(json_object_get(event, "state"));
     const char *message = cell_text(w->cli->arena, json_object_get(event, "message"));
 

@@ -117,8 +117,8 @@ start 127.0.0.1:0
 listen=${CHANCERY_URL#https://}
 code=$(sed 's/.*"bootstrap_code_file" *: *"\([^"]*\)".*/\1/' "$home/runtime.json" | head -n 1)
 cp "$code" "$work/code"
-CHANCERY_PASSWORD=$(password) done_by admin bootstrap acme admin --code-file "$work/code"
-CHANCERY_PASSWORD=$(password) refused credentials intruder bootstrap evil intruder --code-file "$work/code"
+CHANCERY_PASSWORD=$(password) done_by admin bootstrap --tenant acme --user admin --code-file "$work/code"
+CHANCERY_PASSWORD=$(password) refused credentials intruder bootstrap --tenant evil --user intruder --code-file "$work/code"
 done_by admin project create credit --description "Who may borrow"
 sign_up scientist data-scientist --project credit
 as admin --quiet role grant scientist approver --project credit >/dev/null
@@ -130,16 +130,16 @@ export CHANCERY_PROJECT=credit
 done_by admin project policy credit
 
 step 2 "The scientist registers data: a digest and a schema, not a file name"
-done_by scientist dataset upload cancer "$data/breast_cancer.csv"
+done_by scientist dataset upload "$data/breast_cancer.csv" --name cancer
 has "schema of 569 rows"
 has "diagnosis"
-done_by scientist dataset upload diabetes "$data/diabetes.csv"
+done_by scientist dataset upload "$data/diabetes.csv"
 has "schema of 442 rows"
 [ "$(as scientist --json dataset show cancer 1 | field digest)" ] || fail "the version has no digest"
 
 step 3 "Training waits for a second pair of eyes, then runs and makes a model version"
-as scientist --json job train risk --data cancer:1 --target diagnosis --trainer logistic --seed 7 \
-    --test-fraction 0.25 >"$work/job"
+as scientist --json job train --input cancer:1 --output risk --target diagnosis --trainer logistic \
+    --seed 7 --test-fraction 0.25 >"$work/job"
 job=$(field id <"$work/job")
 train_request=$(field approval <"$work/job")
 [ "$(field state <"$work/job")" = waiting ] || fail "the job did not wait for approval"
@@ -167,7 +167,7 @@ done_by deployer endpoint deploy risk risk 1
 step 5 "Inference: one row over the Open Inference Protocol, a whole dataset as a job"
 done_by deployer predict risk "$data/breast_cancer.csv" --rows 3
 has "models/risk/versions/1"
-done_by scientist job predict scores --model risk:1 --data cancer:1 --watch
+done_by scientist job predict --model risk:1 --input cancer:1 --output scores --watch
 has "succeeded"
 done_by scientist dataset show scores 1
 
@@ -218,7 +218,7 @@ say "auditor: found, and named"
 
 step 8 "Another tenant on the same installation: everything of acme's is as if it were not there"
 as admin --json tenant create globex | field bootstrap_code >"$work/code"
-CHANCERY_PASSWORD=$(password) done_by globex bootstrap globex boss --code-file "$work/code"
+CHANCERY_PASSWORD=$(password) done_by globex bootstrap --tenant globex --user boss --code-file "$work/code"
 done_by globex project create own
 
 # absent WHAT PATH NOWHERE: a 404 that is byte for byte the one for what never was.
