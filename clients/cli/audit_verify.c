@@ -91,8 +91,8 @@ static const char *payload_fault(const json_t *line, const json_t *leaf)
 
 static bool is_erased(const json_t *line)
 {
-    return json_is_null(json_object_get(line, "payload")) ||
-           json_object_get(line, "payload") == NULL;
+    return json_is_null(json_object_get(line, "payload")) &&
+           json_is_null(json_object_get(line, "salt"));
 }
 
 static void on_entry(void *context, uint64_t index, const uint8_t *entry, size_t length)
@@ -106,7 +106,11 @@ static void on_entry(void *context, uint64_t index, const uint8_t *entry, size_t
         return;
     while (line_index(p) < index)
         next_line(k);
-    if (line_index(p) != index || is_erased(p->head)) {
+    if (line_index(p) != index) {
+        report(k, index, "payloads.jsonl", "missing payload", "there is no line for this entry");
+        return;
+    }
+    if (is_erased(p->head)) { /* both are null: what the entry said is gone, that it was is not */
         p->erased++;
         return;
     }
