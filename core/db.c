@@ -17,6 +17,12 @@ QUERY(db_set_tenant, "SELECT set_config('app.tenant', $1, true)");
 QUERY(db_begin_read, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 QUERY(db_rollback, "ROLLBACK");
 
+void queries_print(FILE *out)
+{
+    for (const struct query *const *q = __start_queries; q < __stop_queries; q++)
+        (void)fprintf(out, "%s\t%s\n", (*q)->name, (*q)->text);
+}
+
 static void release_result(void *result)
 {
     PQclear(result);

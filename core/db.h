@@ -10,6 +10,7 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* A named statement. The linker gathers them all, and every connection prepares every one when it
  * opens: a statement that does not fit the schema stops the service at its start. */
@@ -75,6 +76,9 @@ struct param {
         (sizeof((const struct param[]){__VA_ARGS__}) / sizeof(struct param))
 #define NO_PARAMS NULL, 0
 /* clang-format on */
+
+/* Every statement the program can ever send: name, tab, text, one a line. */
+void queries_print(FILE *out);
 
 /* conninfo is borrowed for the life of db. ERR_DB_LOST when there is no connection to be had,
  * ERR_INTERNAL when a statement does not fit the schema (logged by name). */

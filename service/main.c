@@ -142,6 +142,13 @@ static enum err run_routes(const struct config *c)
     return OK;
 }
 
+static enum err run_queries(const struct config *c)
+{
+    (void)c;
+    queries_print(stdout);
+    return OK;
+}
+
 static enum err run_config(const struct config *c)
 {
     config_print(c, stdout);
@@ -189,6 +196,7 @@ static const struct command commands[] = {
      run_config,
      "print every setting, its value and where it came from"},
     {"routes", "[--json]", 0, 0, {"--json"}, run_routes, "print every route"},
+    {"queries", "", 0, 0, {NULL}, run_queries, "print every SQL statement, name and text"},
     {"check-queries",
      "",
      0,
