@@ -186,9 +186,9 @@ static enum err may_decide(struct request *rq, const struct approval *a,
         return OK;
     TRY(e);
     if (strcmp(part, "decision") == 0)
-        return fail(rq, ERR_FOUR_EYES, "%s, or who answers for it, has decided already",
+        return fail(rq, ERR_FOUR_EYES, "%s has decided already, maybe through a service account",
                     rq->caller.name);
-    return fail(rq, ERR_FOUR_EYES, "%s, or who answers for it, had a part in this: %s",
+    return fail(rq, ERR_FOUR_EYES, "%s had a part in this, maybe through a service account: %s",
                 rq->caller.name, part);
 }
 
