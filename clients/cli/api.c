@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { PAGE = 500, PATH_MAX_BYTES = 16384 };
+enum { LIST_MAX = 10000, PAGE = 500, PATH_MAX_BYTES = 16384 };
 
 static void escape(struct text *out, const char *s, const char *kept)
 {
@@ -133,6 +133,16 @@ json_t *api(const struct cli *c, const char *method, const char *path, const jso
 
     reply_expect(c, r);
     return reply_json(c, r);
+}
+
+size_t list_limit(const struct cli *c)
+{
+    uint64_t limit = LIST_MAX;
+    const char *text = option(c, "--limit");
+
+    if (text != NULL && (!uint_parse(text, LIST_MAX, &limit) || limit == 0))
+        die(USAGE, "usage: --limit takes a number from 1 to %d", LIST_MAX);
+    return (size_t)limit;
 }
 
 json_t *api_list(const struct cli *c, const char *path, size_t max)

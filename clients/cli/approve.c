@@ -20,7 +20,7 @@ int run_approve_list(struct cli *c)
                            : path_of(c, "/v1/projects/{project}/approvals", NULL);
 
     path = path_query(c, path, "state", state == NULL ? "pending" : state);
-    print_list(c, api_list(c, path, INBOX_MAX), columns);
+    print_list(c, api_list(c, path, list_limit(c)), columns);
     return DONE;
 }
 

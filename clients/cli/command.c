@@ -11,7 +11,7 @@ const struct command commands[] = {
 #define LIST(n, a, o, p, c, h)                                                                     \
     {.name = (n),                                                                                  \
      .args = (a),                                                                                  \
-     .options = (o),                                                                               \
+     .options = o " --limit N",                                                                    \
      .help = (h),                                                                                  \
      .run = run_list,                                                                              \
      .path = (p),                                                                                  \

@@ -56,6 +56,8 @@ void reply_expect(const struct cli *c, const struct reply *r);
 json_t *reply_json(const struct cli *c, const struct reply *r);
 /* Call, expect 2xx, read. body is borrowed and may be NULL. */
 json_t *api(const struct cli *c, const char *method, const char *path, const json_t *body);
+/* --limit, or the most that is ever listed. */
+size_t list_limit(const struct cli *c);
 /* Every page of a list as {"value":[…]}, at most max of it. */
 json_t *api_list(const struct cli *c, const char *path, size_t max);
 /* Make the arena free what json_pack returned; dies when that was NULL. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIST_MAX = 10000, BODY_MAX = 1 << 20 };
+enum { BODY_MAX = 1 << 20 };
 
 /* "--as-of" is the query parameter "as_of". */
 static const char *parameter(const struct cli *c, const char *name)
@@ -19,16 +19,6 @@ static const char *parameter(const struct cli *c, const char *name)
         if (*at == '-')
             *at = '_';
     return copy;
-}
-
-static size_t list_limit(const struct cli *c)
-{
-    uint64_t limit = LIST_MAX;
-    const char *text = option(c, "--limit");
-
-    if (text != NULL && (!uint_parse(text, LIST_MAX, &limit) || limit == 0))
-        die(USAGE, "usage: --limit takes a number from 1 to %d", LIST_MAX);
-    return (size_t)limit;
 }
 
 int run_list(struct cli *c)
