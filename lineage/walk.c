@@ -14,6 +14,7 @@ struct walking {
     struct walk *out;
     int64_t until;
     enum walk_way way;
+    bool spent; /* a budget, which ends the walk */
     size_t node_room;
     size_t edge_room;
     size_t mask;
@@ -27,15 +28,12 @@ struct walking {
     bool project_seen;
 };
 
-static void truncated(struct walking *w, const char *why)
+/* The first budget that ran out is what is told, before lesser reasons. */
+static void truncated(struct walking *w, const char *why, bool spent)
 {
-    if (w->out->truncated == NULL || strcmp(w->out->truncated, "redacted") == 0)
+    if (w->out->truncated == NULL || (spent && !w->spent))
         w->out->truncated = why;
-}
-
-static bool spent(const struct walking *w)
-{
-    return w->out->truncated != NULL && strcmp(w->out->truncated, "redacted") != 0;
+    w->spent = w->spent || spent;
 }
 
 static size_t slot_of(const struct walking *w, int64_t id)
@@ -135,7 +133,7 @@ static enum err describe(struct walking *w, size_t first)
         if (visible(w, found.project))
             *node = found;
         else
-            truncated(w, "redacted");
+            truncated(w, "redacted", false);
     }
     return OK;
 }
@@ -187,7 +185,7 @@ static void take_edge(struct walking *w, const PGresult *rows, int i, int64_t de
     size_t near = place(w, w->way == WALK_UP ? dst : src, depth);
 
     if (far == SIZE_MAX || near == SIZE_MAX) {
-        truncated(w, "nodes");
+        truncated(w, "nodes", true);
         return;
     }
     reach(w, far);
@@ -219,7 +217,7 @@ static enum err follow(struct walking *w, int64_t depth)
     for (size_t i = 0; i < w->frontier_count; i++)
         w->out->nodes[w->slots[slot_of(w, w->frontier[i])] - 1].followed |= w->way;
     if ((size_t)PQntuples(rows) > most)
-        truncated(w, "edges");
+        truncated(w, "edges", true);
     for (int i = 0; i < PQntuples(rows) && (size_t)i < most; i++)
         take_edge(w, rows, i, depth);
     TRY(describe(w, first));
@@ -236,18 +234,18 @@ static enum err walk_one_way(struct walking *w, enum walk_way way)
     w->next_count = 0;
     reach(w, 0);
     advance(w);
-    for (; w->frontier_count > 0 && depth < w->q->depth && !spent(w); depth++) {
+    for (; w->frontier_count > 0 && depth < w->q->depth && !w->spent; depth++) {
         if (time_steady_ms() > w->until) {
-            truncated(w, "time");
+            truncated(w, "time", true);
             return OK;
         }
         TRY(follow(w, depth + 1));
     }
-    if (w->frontier_count == 0 || spent(w))
+    if (w->frontier_count == 0 || w->spent)
         return OK;
     TRY(edges_of(w, 1, &more));
     if (PQntuples(more) > 0)
-        truncated(w, "depth");
+        truncated(w, "depth", false);
     return OK;
 }
 

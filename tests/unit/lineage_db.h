@@ -12,9 +12,11 @@
 
 /* A database of the test's own, and helpers to look into it. */
 
-static const char tenant_a[] = "00000000-0000-7000-8000-00000000000a";
+#define TENANT_A "00000000-0000-7000-8000-00000000000a"
+#define PERSON   "00000000-0000-7000-8000-0000000000aa"
+static const char tenant_a[] = TENANT_A;
 static const char tenant_b[] = "00000000-0000-7000-8000-00000000000b";
-static const char person[] = "00000000-0000-7000-8000-0000000000aa";
+static const char person[] = PERSON;
 
 static struct {
     char host[256];
@@ -70,7 +72,8 @@ static bool scratch_start(void)
     read = fscanf(f, "%255s %127s %255s", scratch.host, scratch.name, scratch.dir);
     if (pclose(f) != 0 || read != 3)
         return false;
-    (void)snprintf(scratch.app, sizeof(scratch.app), "host=%s dbname=%s user=chancery_app"
+    (void)snprintf(scratch.app, sizeof(scratch.app),
+                   "host=%s dbname=%s user=chancery_app"
                    " options='-c client_min_messages=error'",
                    scratch.host, scratch.name);
     (void)snprintf(conninfo, sizeof(conninfo),

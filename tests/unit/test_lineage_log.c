@@ -101,8 +101,8 @@ static bool check_finds(const char *what)
 {
     enum err e = in_tx(&db, TX_READ, tenant_a, check_and_keep, NULL);
 
-    if (e == OK && report.complete && (what == NULL ? report.faults == 0
-                                                    : strncmp(first_fault, what, strlen(what)) == 0))
+    if (e == OK && report.complete &&
+        (what == NULL ? report.faults == 0 : strncmp(first_fault, what, strlen(what)) == 0))
         return true;
     (void)printf("outcome %d, checked %lld of %lld, faults %lld: %s\n", (int)e,
                  (long long)report.checked, (long long)report.size, (long long)report.faults,
@@ -218,13 +218,23 @@ static void only_tiles_of_the_signed_tree_are_served(void)
     static const struct {
         const char *path;
         enum err outcome;
-    } cases[] = {{"0/000", OK},          {"0/020", OK},           {"0/021.p/41", OK},
-                 {"0/021.p/1", OK},      {"0/000.p/255", OK},     {"1/000.p/21", OK},
-                 {"entries/000", OK},    {"entries/021.p/41", OK}, {"0/021", ERR_NOT_FOUND},
-                 {"0/021.p/42", ERR_NOT_FOUND}, {"1/000", ERR_NOT_FOUND},
-                 {"1/000.p/22", ERR_NOT_FOUND}, {"2/000.p/1", ERR_NOT_FOUND},
-                 {"0/0", ERR_NOT_FOUND}, {"0/000.p/0", ERR_NOT_FOUND},
-                 {"8/000", ERR_NOT_FOUND}, {"entries/022.p/1", ERR_NOT_FOUND},
+    } cases[] = {{"0/000", OK},
+                 {"0/020", OK},
+                 {"0/021.p/41", OK},
+                 {"0/021.p/1", OK},
+                 {"0/000.p/255", OK},
+                 {"1/000.p/21", OK},
+                 {"entries/000", OK},
+                 {"entries/021.p/41", OK},
+                 {"0/021", ERR_NOT_FOUND},
+                 {"0/021.p/42", ERR_NOT_FOUND},
+                 {"1/000", ERR_NOT_FOUND},
+                 {"1/000.p/22", ERR_NOT_FOUND},
+                 {"2/000.p/1", ERR_NOT_FOUND},
+                 {"0/0", ERR_NOT_FOUND},
+                 {"0/000.p/0", ERR_NOT_FOUND},
+                 {"8/000", ERR_NOT_FOUND},
+                 {"entries/022.p/1", ERR_NOT_FOUND},
                  {"0/x999/x999/x999/x999/x999/999", ERR_NOT_FOUND}};
 
     CHECK(number("SELECT signed_size FROM audit_log") == 5417);
@@ -253,8 +263,10 @@ static void every_edit_is_found_and_named(void)
         const char *table, *change, *undo, *found;
     } edits[] = {
         {"audit_entry",
-         "UPDATE audit_entry SET leaf = replace(leaf, 'put_thing', 'get_thing') WHERE seq = " AT_1000,
-         "UPDATE audit_entry SET leaf = replace(leaf, 'get_thing', 'put_thing') WHERE seq = " AT_1000,
+         "UPDATE audit_entry SET leaf = replace(leaf, 'put_thing', 'get_thing') WHERE seq "
+         "= " AT_1000,
+         "UPDATE audit_entry SET leaf = replace(leaf, 'get_thing', 'put_thing') WHERE seq "
+         "= " AT_1000,
          "1000 leaf"},
         {"audit_entry", "UPDATE audit_entry SET outcome = 'denied' WHERE seq = " AT_1000,
          "UPDATE audit_entry SET outcome = 'ok' WHERE seq = " AT_1000, "1000 columns"},
@@ -389,10 +401,8 @@ static void a_foreign_key_signs_nothing(void)
 
 static struct service service_here(void)
 {
-    return (struct service){.home = home,
-                            .conninfo = scratch.app,
-                            .url = "https://log.example:8443",
-                            .key = key};
+    return (struct service){
+        .home = home, .conninfo = scratch.app, .url = "https://log.example:8443", .key = key};
 }
 
 static void the_start_notices_a_log_that_was_set_back(void)
@@ -511,12 +521,17 @@ static void a_writer_may_wait_for_the_checkpoint(void)
 
 static void the_service_can_neither_edit_nor_delete(void)
 {
-    static const char *const statements[] = {
-        "UPDATE audit_entry SET outcome = 'ok'", "DELETE FROM audit_entry", "DELETE FROM audit_leaf",
-        "UPDATE audit_payload SET payload = ''", "UPDATE audit_leaf SET index = 0",
-        "DELETE FROM audit_checkpoint",          "TRUNCATE audit_entry",
-        "DELETE FROM audit_tile",                "DELETE FROM audit_log",
-        "UPDATE lineage_edge SET kind = 'x'",    "DELETE FROM lineage_node"};
+    static const char *const statements[] = {"UPDATE audit_entry SET outcome = 'ok'",
+                                             "DELETE FROM audit_entry",
+                                             "DELETE FROM audit_leaf",
+                                             "UPDATE audit_payload SET payload = ''",
+                                             "UPDATE audit_leaf SET index = 0",
+                                             "DELETE FROM audit_checkpoint",
+                                             "TRUNCATE audit_entry",
+                                             "DELETE FROM audit_tile",
+                                             "DELETE FROM audit_log",
+                                             "UPDATE lineage_edge SET kind = 'x'",
+                                             "DELETE FROM lineage_node"};
     PGconn *app = PQconnectdb(scratch.app);
 
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
