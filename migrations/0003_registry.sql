@@ -45,7 +45,7 @@ CREATE TABLE version (
     description text        NOT NULL DEFAULT '',
     tags        jsonb       NOT NULL DEFAULT '{}' CONSTRAINT version_tags CHECK (jsonb_typeof(tags) = 'object'),
     digest      bytea       CONSTRAINT version_digest CHECK (length(digest) = 32),
-    manifest    jsonb,
+    manifest    json,
     size        bigint      NOT NULL DEFAULT 0,
     job_id      uuid,
     revision    bigint      NOT NULL DEFAULT 1,
@@ -60,13 +60,13 @@ CREATE TABLE version (
     CONSTRAINT version_sealed CHECK (state = 'pending' OR (digest IS NOT NULL AND manifest IS NOT NULL))
 );
 COMMENT ON TABLE version IS 'Immutable once ready: digest is SHA-256 of the canonical manifest, which names every file by its SHA-256.';
-COMMENT ON COLUMN version.manifest IS 'files [{path, sha256, size}], and what the kind adds: columns of a dataset; task, metrics, features of a model.';
+COMMENT ON COLUMN version.manifest IS 'files [{path, sha256, size}], and what the kind adds: columns of a dataset; task, metrics, features of a model. json, not jsonb: 1e20 must stay a real number.';
 CALL tenant_table('version', 'SELECT, INSERT, UPDATE, DELETE');
 
 CREATE FUNCTION version_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.state <> 'pending' AND (NEW.digest, NEW.manifest, NEW.number, NEW.asset_id, NEW.created_by, NEW.job_id, NEW.size)
-        IS DISTINCT FROM (OLD.digest, OLD.manifest, OLD.number, OLD.asset_id, OLD.created_by, OLD.job_id, OLD.size)
+    IF OLD.state <> 'pending' AND (NEW.digest, NEW.manifest::text, NEW.number, NEW.asset_id, NEW.created_by, NEW.job_id, NEW.size)
+        IS DISTINCT FROM (OLD.digest, OLD.manifest::text, OLD.number, OLD.asset_id, OLD.created_by, OLD.job_id, OLD.size)
     THEN
         RAISE EXCEPTION 'a version is immutable once it is ready' USING ERRCODE = 'CH003';
     END IF;

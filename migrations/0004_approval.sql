@@ -10,7 +10,7 @@ CREATE TABLE approval (
     job_id          uuid,
     alias           text,
     subject_digest  bytea       NOT NULL CONSTRAINT approval_subject_digest CHECK (length(subject_digest) = 32),
-    evidence        jsonb       NOT NULL,
+    evidence        json        NOT NULL,
     evidence_digest bytea       NOT NULL CONSTRAINT approval_evidence_digest CHECK (length(evidence_digest) = 32),
     required        int         NOT NULL CONSTRAINT approval_required CHECK (required BETWEEN 1 AND 10),
     state           text        NOT NULL DEFAULT 'pending'
@@ -36,9 +36,9 @@ CALL tenant_table('approval', 'SELECT, INSERT, UPDATE');
 
 CREATE FUNCTION approval_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (NEW.action, NEW.subject, NEW.version_id, NEW.job_id, NEW.alias, NEW.subject_digest, NEW.evidence, NEW.evidence_digest,
+    IF (NEW.action, NEW.subject, NEW.version_id, NEW.job_id, NEW.alias, NEW.subject_digest, NEW.evidence::text, NEW.evidence_digest,
         NEW.required, NEW.requested_by, NEW.expires_at) IS DISTINCT FROM
-       (OLD.action, OLD.subject, OLD.version_id, OLD.job_id, OLD.alias, OLD.subject_digest, OLD.evidence, OLD.evidence_digest,
+       (OLD.action, OLD.subject, OLD.version_id, OLD.job_id, OLD.alias, OLD.subject_digest, OLD.evidence::text, OLD.evidence_digest,
         OLD.required, OLD.requested_by, OLD.expires_at)
        OR OLD.state IN ('rejected', 'revoked', 'void')
        OR (OLD.state = 'approved' AND NEW.state NOT IN ('approved', 'revoked', 'void'))

@@ -81,7 +81,7 @@ QUERY(approval_insert_sql,
       "INSERT INTO approval (tenant_id, id, project_id, action, subject, version_id, job_id, alias,"
       " subject_digest, evidence, evidence_digest, required, reason, requested_by, expires_at)"
       " VALUES (current_tenant(), $1::uuid, $2::uuid, $3, $4, $5::uuid, $6::uuid, $7,"
-      " decode($8, 'hex'), $9::jsonb, $10::bytea, $11::int, $12, $13::uuid,"
+      " decode($8, 'hex'), $9::json, $10::bytea, $11::int, $12, $13::uuid,"
       " now() + make_interval(hours => $14::int))");
 /* Who asked, who made it, who trained it, whose data it was, and who answers for a service account
  * among them. */

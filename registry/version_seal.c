@@ -100,7 +100,7 @@ static enum err digest_of(const json_t *json, struct digest *out)
 }
 
 QUERY(version_seal_sql,
-      "UPDATE version SET state = 'ready', digest = $2::bytea, manifest = $3::jsonb,"
+      "UPDATE version SET state = 'ready', digest = $2::bytea, manifest = $3::json,"
       " size = $4::bigint, ready_at = now(), revision = revision + 1"
       " WHERE tenant_id = current_tenant() AND id = $1::uuid AND state = 'pending'");
 QUERY(version_uploads_end,
