@@ -122,7 +122,7 @@ enum err binding_tensors(const struct binding *b, size_t rows, struct tensor **o
 static enum err put_text(const struct bound_input *in, struct span cell, struct span *out,
                          struct pool *pool, struct refusal *why)
 {
-    if (in->own && value_read(cell).kind == KIND_MISSING)
+    if (in->own && value_kind(cell) == KIND_MISSING)
         cell.length = 0;
     *out = (struct span){pool_copy(pool, cell.data, cell.length), cell.length};
     return out->data != NULL ? OK

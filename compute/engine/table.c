@@ -34,7 +34,7 @@ static enum err find_kinds(struct table *t, struct csv *c, struct refusal *why)
         for (size_t i = 0; i < t->columns; i++) {
             struct column *col = &t->column[i];
             enum kind kind =
-                col->kind == KIND_TEXT ? KIND_TEXT : value_read(c->fields[col->place]).kind;
+                col->kind == KIND_TEXT ? KIND_TEXT : value_kind(c->fields[col->place]);
 
             col->kind = kind_join(col->kind, kind);
         }
@@ -51,7 +51,7 @@ static enum err put_text(struct column *col, struct dict *seen, size_t row, stru
     long number;
 
     col->code[row] = NO_CATEGORY;
-    if (value_read(cell).kind == KIND_MISSING)
+    if (value_kind(cell) == KIND_MISSING)
         return OK;
     number = dict_add(seen, cell);
     if (number == DICT_NO_MEMORY)

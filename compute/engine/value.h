@@ -17,6 +17,8 @@ struct value {
 /* Blanks around a number, boolean or missing mark do not count. A number is decimal, finite, with
  * an optional exponent; an integer is one without point or exponent that a double holds exactly. */
 struct value value_read(struct span cell);
+/* Only its kind, which is found faster. */
+enum kind value_kind(struct span cell);
 
 /* The kind of a column that holds cells of both kinds. */
 enum kind kind_join(enum kind a, enum kind b);
