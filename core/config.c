@@ -15,14 +15,14 @@ enum type { TYPE_INT, TYPE_BOOL, TYPE_TEXT, TYPE_PATH, TYPE_CHOICE, TYPE_SECRET 
 
 static const struct line {
     const char *name;
-    enum type type;
     const char *fallback;
     const char *unit;
+    const char *help;
     int64_t min;
     int64_t max;
-    bool reloadable;
-    const char *help;
     size_t offset;
+    enum type type;
+    bool reloadable;
 } lines[SETTINGS] = {
 #define SETTING(id, kind, preset, of, least, most, reload, about)                                  \
     {.name = #id,                                                                                  \

@@ -4,12 +4,12 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "service/archive.h"
+#include "service/directory.h"
 #include "service/installation.h"
 #include "service/migrate.h"
 #include "service/tool.h"
 #include "service/version.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -45,35 +45,38 @@ static enum err dump(struct installation *i, const char *stage)
     return ERR_UNAVAILABLE;
 }
 
-static enum err link_tree(struct arena *a, const char *from, const char *to, unsigned depth);
+struct linking {
+    struct arena *arena;
+    const char *from;
+    const char *to;
+    unsigned depth;
+};
+
+static enum err link_tree(const struct linking *l);
 
 /* What goes away meanwhile was not needed, and what is there already is the same. */
-static enum err link_one(struct arena *a, const char *from, const char *to, unsigned depth)
+static enum err link_one(void *arg, const char *name)
 {
-    if (link(from, to) == 0 || errno == EEXIST || errno == ENOENT)
+    const struct linking *l = arg;
+    const struct linking below = {.arena = l->arena,
+                                  .from = arena_printf(l->arena, "%s/%s", l->from, name),
+                                  .to = arena_printf(l->arena, "%s/%s", l->to, name),
+                                  .depth = l->depth - 1};
+
+    if (link(below.from, below.to) == 0 || errno == EEXIST || errno == ENOENT)
         return OK;
-    if (errno == EPERM && depth > 0)
-        return link_tree(a, from, to, depth - 1);
-    log_ours("backup: cannot link %s: %s", from, strerrordesc_np(errno));
+    if (errno == EPERM && l->depth > 0)
+        return link_tree(&below);
+    log_ours("backup: cannot link %s: %s", below.from, strerrordesc_np(errno));
     return ERR_STORAGE;
 }
 
 /* The same files under a second name: what is deleted from the one stays in the other. */
-static enum err link_tree(struct arena *a, const char *from, const char *to, unsigned depth)
+static enum err link_tree(const struct linking *l)
 {
-    DIR *directory = opendir(from);
-    enum err e = directory_make(to);
+    enum err e = directory_make(l->to);
 
-    if (directory == NULL) {
-        log_ours("backup: cannot read %s: %s", from, strerrordesc_np(errno));
-        return ERR_STORAGE;
-    }
-    for (const struct dirent *d = readdir(directory); d != NULL && e == OK; d = readdir(directory))
-        if (d->d_name[0] != '.')
-            e = link_one(a, arena_printf(a, "%s/%s", from, d->d_name),
-                         arena_printf(a, "%s/%s", to, d->d_name), depth);
-    (void)closedir(directory);
-    return e;
+    return e == OK ? directory_visit(l->from, link_one, (void *)l) : e;
 }
 
 static enum err write_manifest(struct installation *i, const char *stage)
@@ -129,16 +132,18 @@ static enum err publish(const char *fresh, const char *file)
  * in between, and neither a deletion nor an addition meanwhile takes it away. */
 static enum err collect(struct installation *i, const char *stage, bool with_key)
 {
-    const char *blobs = home_file(&i->home, i->arena, ARCHIVE_BLOBS);
-    const char *linked = arena_printf(i->arena, "%s/" ARCHIVE_BLOBS, stage);
-    enum err e = directory_make(blobs);
+    const struct linking blobs = {.arena = i->arena,
+                                  .from = home_file(&i->home, i->arena, ARCHIVE_BLOBS),
+                                  .to = arena_printf(i->arena, "%s/" ARCHIVE_BLOBS, stage),
+                                  .depth = BLOBS_DEPTH};
+    enum err e = directory_make(blobs.from);
 
     if (e == OK)
-        e = link_tree(i->arena, blobs, linked, BLOBS_DEPTH);
+        e = link_tree(&blobs);
     if (e == OK)
         e = dump(i, stage);
     if (e == OK)
-        e = link_tree(i->arena, blobs, linked, BLOBS_DEPTH);
+        e = link_tree(&blobs);
     if (e == OK)
         e = write_manifest(i, stage);
     if (e == OK && with_key)
@@ -176,7 +181,7 @@ enum err backup_write(const struct config *c, const char *file, bool with_key)
         e = ERR_STORAGE;
     } else {
         e = write_archive(&i, stage, file, with_key);
-        if (remove_tree(stage) != OK)
+        if (directory_remove(stage) != OK)
             log_ours("backup: %s is left over", stage);
     }
     installation_close(&i);

@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 #include "service/cluster_files.h"
+#include "service/directory.h"
 #include "service/tool.h"
 
 #include <errno.h>
@@ -216,7 +217,7 @@ static enum err initialise(const struct cluster *k)
                                   "--locale=C.UTF-8",
                                   "--data-checksums",
                                   NULL};
-    enum err e = remove_tree(fresh);
+    enum err e = directory_remove(fresh);
 
     if (e == OK)
         e = make_directory(k, fresh);

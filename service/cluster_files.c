@@ -51,7 +51,7 @@ static const char settings[] =
     "lc_messages = 'C'\n"
     "password_encryption = 'scram-sha-256'\n";
 
-/* A configuration value: '…' with ' doubled and \ doubled. */
+/* A configuration value: '…' with ' and \ doubled. */
 static void add_quoted(struct text *t, const char *value)
 {
     text_puts(t, "'");
@@ -67,7 +67,7 @@ static void add_quoted(struct text *t, const char *value)
  */
 static const char *list_item(struct arena *a, const char *path)
 {
-    struct text t = text_new(2 * PATH_MAX);
+    struct text t = text_new(FILE_MAX);
     const char *item;
 
     for (; *path != '\0'; path++) {

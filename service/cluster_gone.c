@@ -3,8 +3,8 @@
 
 #include "core/log.h"
 #include "core/text.h"
+#include "service/directory.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,25 +35,22 @@ static bool works_in(const char *pid, const char *directory)
     return strcmp(target, directory) == 0;
 }
 
-/* How many processes are left; *first gets the lowest id, which is most likely the postmaster's. */
-static unsigned count_left(const struct cluster *k, pid_t *first)
+struct left {
+    const struct cluster *cluster;
+    unsigned count;
+    pid_t last;
+};
+
+static enum err count_process(void *arg, const char *name)
 {
-    unsigned left = 0;
-    DIR *proc = opendir("/proc");
+    struct left *left = arg;
+    uint64_t pid;
 
-    *first = 0;
-    if (proc == NULL)
-        return 0;
-    for (const struct dirent *d = readdir(proc); d != NULL; d = readdir(proc)) {
-        uint64_t pid;
-
-        if (!uint_parse(d->d_name, INT_MAX, &pid) || !works_in(d->d_name, k->data))
-            continue;
-        left++;
-        *first = *first == 0 || (pid_t)pid < *first ? (pid_t)pid : *first;
+    if (uint_parse(name, INT_MAX, &pid) && works_in(name, left->cluster->data)) {
+        left->count++;
+        left->last = (pid_t)pid;
     }
-    (void)closedir(proc);
-    return left;
+    return OK;
 }
 
 /* The postmaster as its pid file names it, if that process is one of this cluster. */
@@ -105,16 +102,22 @@ enum err cluster_wait_gone(const struct cluster *k)
     int64_t start = time_steady_ms();
     bool asked = false;
     bool pressed = false;
-    pid_t first;
-    unsigned left;
 
-    while ((left = count_left(k, &first)) > 0) {
+    for (;;) {
+        struct left left = {.cluster = k};
         int64_t waited = time_steady_ms() - start;
+        enum err e = directory_visit("/proc", count_process, &left);
+
+        if (e != OK)
+            return e;
+        if (left.count == 0) {
+            remove_stale(k);
+            return OK;
+        }
 
         if (waited > GIVE_UP_MS) {
-            log_ours(
-                "private PostgreSQL: %u processes of an earlier run still work in %s (first: %d)",
-                left, k->data, first);
+            log_ours("private PostgreSQL: %u processes of an earlier run still work in %s (pid %d)",
+                     left.count, k->data, left.last);
             return ERR_UNAVAILABLE;
         }
         if (waited > ASK_AFTER_MS && !asked) {
@@ -127,6 +130,4 @@ enum err cluster_wait_gone(const struct cluster *k)
         }
         (void)nanosleep(&pause, NULL);
     }
-    remove_stale(k);
-    return OK;
 }

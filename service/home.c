@@ -4,7 +4,6 @@
 #include "core/log.h"
 #include "core/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -238,26 +237,5 @@ enum err file_replace(const char *path, const void *data, size_t length, mode_t 
         return e;
     }
     sync_directory_of(path);
-    return OK;
-}
-
-enum err directory_make(const char *path)
-{
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? OK : failed("make", path);
-}
-
-enum err directory_fresh(const char *path)
-{
-    DIR *directory;
-
-    if (directory_make(path) != OK)
-        return ERR_STORAGE;
-    directory = opendir(path);
-    if (directory == NULL)
-        return failed("read", path);
-    for (const struct dirent *d = readdir(directory); d != NULL; d = readdir(directory))
-        if (d->d_type == DT_REG && unlinkat(dirfd(directory), d->d_name, 0) != 0)
-            log_ours("cannot remove %s/%s: %s", path, d->d_name, strerrordesc_np(errno));
-    (void)closedir(directory);
     return OK;
 }

@@ -52,10 +52,4 @@ bool home_has(const struct home *home, const char *name);
 /* Whole or not at all: written beside, synced, renamed over. Logs why on ERR_STORAGE. */
 MUST_CHECK enum err file_replace(const char *path, const void *data, size_t length, mode_t mode);
 
-/* 0700, unless it is there already. */
-MUST_CHECK enum err directory_make(const char *path);
-/* Make a directory for what does not outlive a run, and remove the files an earlier one
- * left. */
-MUST_CHECK enum err directory_fresh(const char *path);
-
 #endif

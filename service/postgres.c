@@ -149,9 +149,10 @@ static bool stop_is_pending(void)
 static enum err wait_ready(struct postgres *p)
 {
     const struct timespec pause = {.tv_nsec = PING_MS * 1000000L};
-    unsigned failures = 0;
 
     while (PQping(p->ping) != PQPING_OK) {
+        unsigned failures;
+
         pthread_mutex_lock(&p->lock);
         failures = p->failures;
         pthread_mutex_unlock(&p->lock);

@@ -82,7 +82,7 @@ static void child(const struct process *p, pid_t parent)
         _exit(CANNOT_RUN);
     (void)sigemptyset(&none);
     (void)signal(SIGPIPE, SIG_DFL);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
     (void)execve(p->arguments[0], (char *const *)p->arguments, (char *const *)p->environment);
     _exit(CANNOT_RUN);
 }

@@ -2,11 +2,11 @@
 #include "core/log.h"
 #include "service/archive.h"
 #include "service/backup.h"
+#include "service/directory.h"
 #include "service/installation.h"
 #include "service/migrate.h"
 #include "service/tool.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <jansson.h>
@@ -23,25 +23,14 @@ static enum err failed(const char *what, const char *path)
     return ERR_STORAGE;
 }
 
-static enum err check_empty(const struct home *home)
+static enum err check_entry(void *arg, const char *name)
 {
-    DIR *directory = opendir(home->path);
-    enum err e = OK;
+    const struct home *home = arg;
 
-    if (directory == NULL)
-        return failed("read", home->path);
-    for (const struct dirent *d = readdir(directory); d != NULL && e == OK;
-         d = readdir(directory)) {
-        const char *n = d->d_name;
-
-        if (strcmp(n, ".") == 0 || strcmp(n, "..") == 0 || strcmp(n, "lock") == 0 ||
-            strcmp(n, ARCHIVE_KEY) == 0)
-            continue;
-        log_ours("restore needs an empty home; %s has %s", home->path, n);
-        e = ERR_CONFLICT;
-    }
-    (void)closedir(directory);
-    return e;
+    if (strcmp(name, "lock") == 0 || strcmp(name, ARCHIVE_KEY) == 0)
+        return OK;
+    log_ours("restore needs an empty home; %s has %s", home->path, name);
+    return ERR_CONFLICT;
 }
 
 static int only_plain(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -53,20 +42,20 @@ static int only_plain(const char *path, const struct stat *st, int type, struct 
     return 1;
 }
 
-static enum err unpack(struct installation *i, const char *stage, const char *file)
+static enum err unpack(const char *stage, const char *file)
 {
     const char *const arguments[] = {
         "/bin/tar", "--extract", "--no-same-owner", "--no-same-permissions",
         "--file",   file,        "--directory",     stage,
         NULL};
 
-    (void)i;
     if (mkdir(stage, 0700) != 0)
         return failed("make", stage);
     if (tool_run(arguments, NULL) != 0) {
         log_ours("restore: %s cannot be unpacked", file);
         return ERR_CONTENT;
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the only thread that changes directories is none */
     return nftw(stage, only_plain, OPEN_DIRECTORIES, FTW_PHYS) == 0 ? OK : ERR_CONTENT;
 }
 
@@ -163,12 +152,12 @@ static enum err restore(struct installation *i, const char *file)
 {
     const char *stage = home_file(&i->home, i->arena, "restore");
     const char *marker = home_file(&i->home, i->arena, "restoring");
-    enum err e = check_empty(&i->home);
+    enum err e = directory_visit(i->home.path, check_entry, &i->home);
 
     if (e == OK)
         e = file_replace(marker, "", 0, 0600);
     if (e == OK)
-        e = unpack(i, stage, file);
+        e = unpack(stage, file);
     if (e == OK)
         e = settle_key(i, stage);
     if (e == OK)
@@ -179,7 +168,7 @@ static enum err restore(struct installation *i, const char *file)
     if (e == OK)
         e = load_database(i, stage);
     if (e == OK)
-        e = remove_tree(stage);
+        e = directory_remove(stage);
     if (e == OK && unlink(marker) != 0)
         e = failed("remove", marker);
     return e;

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/service.h"
 #include "service/address.h"
+#include "service/directory.h"
 #include "service/installation.h"
 #include "service/listener.h"
 #include "service/localca.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/tool.h"
 
-#include "core/log.h"
 #include "service/process.h"
 
 #include <glob.h>
@@ -21,6 +20,7 @@ const char *tool_find(struct arena *a, const struct config *c, const char *name)
         best = arena_printf(a, "%s/%s", c->postgres_bin, name);
         return access(best, X_OK) == 0 ? best : NULL;
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no user names to expand, and the locale is fixed */
     if (glob(arena_printf(a, "%s*/bin/%s", debian, name), 0, NULL, &found) != 0)
         return NULL;
     for (size_t i = 0; i < found.gl_pathc; i++) {
@@ -48,14 +48,4 @@ int tool_run(const char *const *arguments, const char *password)
 
     arena_free(a);
     return status;
-}
-
-enum err remove_tree(const char *path)
-{
-    const char *const arguments[] = {"/bin/rm", "-rf", "--", path, NULL};
-
-    if (tool_run(arguments, NULL) == 0)
-        return OK;
-    log_ours("cannot remove %s", path);
-    return ERR_STORAGE;
 }

@@ -14,7 +14,4 @@ const char *tool_find(struct arena *a, const struct config *c, const char *name)
  * exit status, or -1. What it has to say goes to our standard error. */
 int tool_run(const char *const *arguments, const char *password);
 
-/* A directory and everything in it, or nothing if it is not there. Logs why not. */
-MUST_CHECK enum err remove_tree(const char *path);
-
 #endif
