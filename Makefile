@@ -74,8 +74,16 @@ $(BUILD)/tests/unit/test_cli_%: $(BUILD)/tests/unit/test_cli_%.o $(call objects,
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call objects,$(SERVICE))
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVICE_LIBS)
+FUZZ = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz_objects = $(BUILD)/tests/fuzz/$(1).o $(call objects,$(if $(filter fuzz_csv fuzz_onnx,$(1)),$(ENGINE) $(PURE),$(SERVICE)))
+fuzz_libs = $(if $(filter fuzz_csv fuzz_onnx,$(1)),$(ENGINE_LIBS),$(SERVICE_LIBS))
+.SECONDARY:
+.SECONDEXPANSION:
+$(addprefix $(BUILD)/tests/fuzz/,$(FUZZ)): $(BUILD)/tests/fuzz/%: $$(call fuzz_objects,%) $(BUILD)/tests/fuzz/replay.o
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call fuzz_libs,$*)
 .PHONY: tests
-tests: programs $(UNITS)
+tests: programs $(UNITS) $(addprefix $(BUILD)/tests/fuzz/,$(FUZZ))
 
 deps: ## install the Debian packages that are missing
 	@tests/tools/deps.sh build test
@@ -112,6 +120,21 @@ analyzed: $(call objects,$(SERVICE) $(ENGINE) $(CLIENT))
 
 format: ## lay the sources out as .clang-format says
 	@clang-format -i $(SOURCES)
+
+# libFuzzer over every target, FUZZ_SECONDS each; what it finds new stays in build-fuzz/corpus.
+FUZZ_SECONDS ?= 60
+fuzz: ## fuzz every parser of foreign bytes with libFuzzer and ASan, FUZZ_SECONDS=60 each
+	@tests/tools/deps.sh fuzz
+	@$(MAKE) --no-print-directory -j$(shell nproc) CC=clang BUILD=build-fuzz HARDEN= \
+	    CFLAGS='-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer' $(addprefix fuzz-,$(FUZZ))
+.PHONY: $(addprefix fuzz-,$(FUZZ))
+$(addprefix fuzz-,$(FUZZ)): fuzz-%: $$(call fuzz_objects,%)
+	$(Q)$(CC) -fsanitize=address,undefined,fuzzer -pie -o $(BUILD)/tests/fuzz/$* $^ $(call fuzz_libs,$*)
+	@mkdir -p $(BUILD)/corpus/$*
+	$(Q)$(BUILD)/tests/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -timeout=10 -rss_limit_mb=2048 \
+	    $(BUILD)/corpus/$* tests/fuzz/corpus/$(patsubst fuzz_%,%,$*) > $(BUILD)/$*.log 2>&1 \
+	    && echo "ok   $*: $$(grep -o 'stat::number_of_executed_units: *[0-9]*' $(BUILD)/$*.log | grep -o '[0-9]*$$') runs" \
+	    || { tail -n 40 $(BUILD)/$*.log; exit 1; }
 
 run: build ## serve in the foreground, with a lasting home in ./var (HOME_DIR=, LISTEN=)
 	$(BUILD)/chanceryd serve --home $(or $(HOME_DIR),var) --listen $(or $(LISTEN),127.0.0.1:8443)

@@ -3,7 +3,8 @@
 """Run every test in parallel and end with the plain line "N passed, N failed[, N skipped]".
 
 usage: run.py BUILD [--peers] [PATTERN]
-Unit tests are the programs BUILD/tests/unit/test_*, one "ok NAME" or "not ok NAME" line a test.
+Unit tests are the programs BUILD/tests/unit/test_*, one "ok NAME" or "not ok NAME" line a test; fuzz
+targets are BUILD/tests/fuzz/fuzz_*, which replay and mutate their corpus for FUZZ_SECONDS.
 Stories are the pytest files in tests/stories (tests/peers with --peers); each file runs as a process
 of its own. PATTERN keeps only what has it in its name. A program that dies counts as one failure.
 """
@@ -18,6 +19,7 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIMIT = int(os.environ.get("TEST_LIMIT", "900"))
+FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "3")
 
 
 def run(command, log, **kwargs):
@@ -32,7 +34,8 @@ def run(command, log, **kwargs):
 
 def unit(program, logs):
     log = logs / (program.name + ".log")
-    code = run([program], log)
+    corpus = ROOT / "tests/fuzz/corpus" / program.name.removeprefix("fuzz_")
+    code = run([program] if program.name.startswith("test_") else [program, corpus, FUZZ_SECONDS], log)
     text = log.read_text(errors="replace")
     passed = len(re.findall(r"^ok ", text, re.M))
     failed = len(re.findall(r"^not ok ", text, re.M))
@@ -66,7 +69,8 @@ def main():
     logs = build / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     stories = sorted((ROOT / "tests" / ("peers" if peers else "stories")).glob("test_*.py"))
-    units = [] if peers else sorted(p for p in (build / "tests/unit").glob("test_*") if p.suffix == "")
+    units = [] if peers else sorted(p for pattern_ in ("unit/test_*", "fuzz/fuzz_*")
+                                    for p in (build / "tests").glob(pattern_) if p.suffix == "")
     total = [0, 0, 0]
     began = time.monotonic()
     workers = int(os.environ.get("TEST_JOBS", max(2, (os.cpu_count() or 2) + 1)))
