@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct field no_body[] = {FIELDS_END};
 const struct field file_body[] = {FIELDS_END};
@@ -66,6 +67,13 @@ enum err request_query_int(struct request *rq, const char *name, int64_t least, 
     rq->target = NULL;
     *out = (int64_t)number;
     return OK;
+}
+
+void request_unreply(struct request *rq)
+{
+    if (rq->reply.kind == REPLY_FILE && rq->reply.fd >= 0)
+        (void)close(rq->reply.fd);
+    rq->reply = (struct reply){.fd = -1};
 }
 
 void request_status(struct request *rq, unsigned status)

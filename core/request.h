@@ -152,6 +152,8 @@ enum err request_reply_bytes(struct request *rq, const char *type, const void *b
 enum err request_reply_empty(struct request *rq); /* 204 */
 enum err request_reply_file(struct request *rq, const char *type, int fd, int64_t size);
 enum err request_reply_stream(struct request *rq, const char *type, struct stream stream);
+/* Take back whatever was replied so far, headers included. */
+void request_unreply(struct request *rq);
 void request_status(struct request *rq, unsigned status); /* 201, 202, … */
 void request_set_header(struct request *rq, const char *name, const char *value);
 

@@ -48,8 +48,8 @@ static enum err parse_body(struct request *rq)
         return OK;
     if (type != NULL && strncasecmp(type, "application/json", 16) != 0)
         return fail(rq, ERR_MEDIA_TYPE, "the body must be application/json");
-    json = json_loadb(rq->raw_length == 0 ? "{}" : rq->raw, rq->raw_length == 0 ? 2 : rq->raw_length,
-                      JSON_REJECT_DUPLICATES, &error);
+    json = json_loadb(rq->raw_length == 0 ? "{}" : rq->raw,
+                      rq->raw_length == 0 ? 2 : rq->raw_length, JSON_REJECT_DUPLICATES, &error);
     if (json == NULL)
         return fail(rq, ERR_INVALID, "the body is not JSON: %s (byte %d)", error.text,
                     error.position);
@@ -77,7 +77,7 @@ static enum err enter(struct request *rq)
 /* Whatever an earlier attempt at the transaction left behind is forgotten first. */
 static void forget(struct request *rq)
 {
-    rq->reply = (struct reply){.fd = -1};
+    request_unreply(rq);
     rq->detail = NULL;
     rq->target = NULL;
     rq->object = NULL;
@@ -159,6 +159,8 @@ static bool on_record(const struct request *rq, enum err e, bool entered)
 
 static void refuse(struct request *rq, enum err e, bool entered)
 {
+    if (rq->reply.kind == REPLY_FILE)
+        request_unreply(rq);
     if (on_record(rq, e, entered) && record(rq, e) != OK && err_status(e) < 500)
         e = ERR_UNAVAILABLE;
     refusal_reply(rq, e);
