@@ -4,6 +4,7 @@
 Service().start() makes a private PostgreSQL, certificates and a bootstrap code as any installation
 does. World() is a service with the tenants acme and globex and one user for each built-in role.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -88,16 +89,49 @@ class Service:
     def client(self, token=None, tenant=None):
         return Client(self, token, tenant)
 
+    def memory(self, field="VmRSS"):
+        """Bytes of the service's process, from /proc."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split(field + ":")[1].split()[0]) * 1024
+
+    def files(self):
+        """Every file that uploads and jobs leave in the home, with its size."""
+        home = self.home / "home"
+        return {str(f.relative_to(home)): f.stat().st_size
+                for part in ("blobs", "uploads", "spool", "jobs") for f in (home / part).rglob("*") if f.is_file()}
+
+    def rows(self):
+        """Count and digest of every table that is not the audit log, as the superuser sees them."""
+        names = self.sql("SELECT relname FROM pg_class WHERE relnamespace = 'chancery'::regnamespace"
+                         " AND relkind = 'r' AND relname NOT LIKE 'audit%' ORDER BY relname").split()
+        each = " UNION ALL ".join(
+            f"SELECT '{n}', count(*), md5(coalesce(string_agg(r, '' ORDER BY r), ''))"
+            f" FROM (SELECT (to_jsonb(t) - 'last_used_at')::text AS r FROM chancery.{n} t) x" for n in names)
+        return self.sql(each).split()
+
+    @contextlib.contextmanager
+    def unchanged(self):
+        """What happens inside leaves no trace in tables or files; the audit log may grow."""
+        before = (self.rows(), self.files())
+        yield
+        end = time.monotonic() + 3  # temporary files go just after the reply
+        while (after := (self.rows(), self.files())) != before and time.monotonic() < end:
+            time.sleep(0.1)
+        assert sorted(set(after[0]) ^ set(before[0])) == []
+        assert sorted(set(after[1].items()) ^ set(before[1].items())) == []
+
     def bootstrap_code(self):
         return pathlib.Path(self.runtime["bootstrap_code_file"]).read_text().strip()
 
-    def sql(self, statement, database="chancery"):
+    def sql(self, statement, database="chancery", role="postgres"):
         """As the private cluster's superuser, behind the service's back."""
-        socket = self.home / "home" / "postgres" / "socket"
-        command = ["psql", "-X", "-qAt", "-v", "ON_ERROR_STOP=1", "-h", str(socket), "-U", "postgres", "-d", database]
-        if os.geteuid() == 0:
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+        command = ["psql", "-X", "-qAt", "-v", "ON_ERROR_STOP=1", "-h", self.socket(), "-U", role, "-d", database]
         return subprocess.run(command, input=statement, capture_output=True, text=True, check=True, cwd="/").stdout
+
+    def socket(self):
+        """The directory of the private cluster's socket."""
+        note = self.home / "home" / "postgres.socket_dir"
+        return note.read_text().strip() if note.exists() else str(self.home / "home" / "postgres" / "socket")
 
 
 class Client:
