@@ -19,7 +19,7 @@ enum err guard_open(const char *dir)
 {
     if (mkdir(dir, 0700) == 0 || errno == EEXIST)
         return OK;
-    log_ours("%s: %s", dir, strerror(errno));
+    log_ours("%s: %s", dir, strerrordesc_np(errno));
     return ERR_STORAGE;
 }
 
@@ -34,7 +34,7 @@ enum err guard_read(struct arena *a, const char *dir, const char *tenant, const 
     if (f == NULL && errno == ENOENT)
         return ERR_NOT_FOUND;
     if (f == NULL) {
-        log_ours("%s: %s", path, strerror(errno));
+        log_ours("%s: %s", path, strerrordesc_np(errno));
         return ERR_INTERNAL;
     }
     bytes = arena_alloc(a, GUARD_MAX);
@@ -76,7 +76,7 @@ enum err guard_write(struct arena *a, const char *dir, const char *tenant, const
 
     if (write_file(fresh, note) && rename(fresh, path) == 0 && sync_directory(dir))
         return OK;
-    log_ours("%s: %s", path, strerror(errno));
+    log_ours("%s: %s", path, strerrordesc_np(errno));
     return ERR_STORAGE;
 }
 
@@ -88,10 +88,11 @@ enum err guard_each(const char *dir, enum err (*visit)(void *context, const char
     enum err e = OK;
 
     if (d == NULL) {
-        log_ours("%s: %s", dir, strerror(errno));
+        log_ours("%s: %s", dir, strerrordesc_np(errno));
         return ERR_INTERNAL;
     }
-    while (e == OK && (entry = readdir(d)) != NULL) {
+    while (e == OK &&
+           (entry = readdir(d)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own stream */
         char tenant[ID_SIZE];
 
         if (strlen(entry->d_name) != ID_SIZE - 1 + sizeof(suffix) - 1 ||

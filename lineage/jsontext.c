@@ -58,6 +58,7 @@ const char *text_clean(struct arena *a, const char *s, size_t max)
     out = arena_copy(a, s, length);
     if (!utf8_valid(out, length))
         for (size_t i = 0; i < length; i++)
-            out[i] = (unsigned char)out[i] >= 0x80 ? '?' : out[i];
+            if ((unsigned char)out[i] >= 0x80)
+                out[i] = '?';
     return out;
 }

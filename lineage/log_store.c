@@ -123,7 +123,7 @@ enum err log_edges(struct db *db, uint64_t size, struct tile_edge out[TILE_LEVEL
     for (int i = 0; i < PQntuples(rows); i++) {
         struct tile_edge *edge = &out[strtol(PQgetvalue(rows, i, 0), NULL, 10) % TILE_LEVELS];
 
-        if (!bytes_read(PQgetvalue(rows, i, 1), edge->hashes, edge->width * SHA256_SIZE))
+        if (!bytes_read(PQgetvalue(rows, i, 1), edge->hashes, edge->width * sizeof(struct digest)))
             return ERR_CONTENT;
         found += edge->width > 0;
     }

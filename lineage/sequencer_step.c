@@ -47,21 +47,30 @@ static enum err write_tile(void *context, struct tile t, const struct digest *ha
     return log_write_tile(context, t, hashes);
 }
 
+/* The right edge, which must make the root that is on record. */
+static enum err load_edges(struct step *s, const struct log *l, struct growing *g)
+{
+    enum err e = log_edges(s->db, l->size, g->edges);
+    struct digest root;
+
+    if (e == ERR_CONTENT)
+        return broken(s, "a stored tile is not as wide as the tree needs it");
+    if (e != OK)
+        return e;
+    root = tile_edge_root(g->edges);
+    if (!digest_equal(&root, &l->root))
+        return broken(s, "the stored tiles do not make the root of the tree");
+    g->size = l->size;
+    return OK;
+}
+
 static enum err extend(struct step *s, const struct log *l, const struct log_waiting *w)
 {
     struct growing *g = arena_alloc(s->db->arena, sizeof(*g));
     const struct edge_sink to = {.write = write_tile, .context = s->db};
     struct digest root;
-    enum err e;
 
-    g->size = l->size;
-    e = log_edges(s->db, l->size, g->edges);
-    if (e == ERR_CONTENT)
-        return broken(s, "a stored tile is not as wide as the tree needs it");
-    TRY(e);
-    root = tile_edge_root(g->edges);
-    if (!digest_equal(&root, &l->root))
-        return broken(s, "the stored tiles do not make the root of the tree");
+    TRY(load_edges(s, l, g));
     for (size_t i = 0; i < w->count; i++)
         TRY(edge_add(g, &w->hashes[i], &to));
     TRY(edge_finish(g, &to));
@@ -149,8 +158,8 @@ static enum err open_key(struct step *s, const struct log *l, uint8_t secret[ED2
     return OK;
 }
 
-static enum err write_note(struct step *s, const struct log *l, const struct note_key *key,
-                           struct text *note)
+static enum err sign_note(struct step *s, const struct log *l, const struct note_key *key,
+                          struct text *note)
 {
     struct checkpoint c = {.size = l->size, .root = l->root};
     struct text body = text_new(NOTE_MAX);
@@ -168,14 +177,25 @@ static enum err write_note(struct step *s, const struct log *l, const struct not
     return e;
 }
 
+/* The signed note, in the arena. */
+static enum err write_note(struct step *s, const struct log *l, const struct note_key *key,
+                           const char **note)
+{
+    struct text text = text_new(NOTE_MAX);
+    enum err e = sign_note(s, l, key, &text);
+
+    if (e == OK)
+        *note = arena_copy(s->db->arena, text.data, text.length);
+    text_free(&text);
+    return e;
+}
+
 static enum err sign(void *arg)
 {
     struct step *s = arg;
-    struct text text = text_new(NOTE_MAX);
+    const char *note = NULL;
     struct note_key key;
-    const char *note;
     struct log l;
-    enum err e;
 
     s->broken = NULL;
     s->published = false;
@@ -185,10 +205,7 @@ static enum err sign(void *arg)
     if (note_key(l.origin, l.public, &key) != OK)
         return broken(s, "the log's origin cannot be a key's name");
     TRY(check(s, &l, &key));
-    e = write_note(s, &l, &key, &text);
-    note = e == OK ? arena_copy(s->db->arena, text.data, text.length) : NULL;
-    text_free(&text);
-    TRY(e);
+    TRY(write_note(s, &l, &key, &note));
     TRY(guard_write(s->db->arena, s->place->dir, s->tenant, note));
     s->published = true;
     return log_publish(s->db, &l, note);
