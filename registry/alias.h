@@ -35,6 +35,9 @@ MUST_CHECK enum err alias_list(struct db *db, const char *asset_id, const char *
 MUST_CHECK enum err alias_history(struct db *db, const char *asset_id, const char *name,
                                   int64_t before, int64_t limit, struct rows *out);
 
+/* In a TX_WRITE: until its end nobody else moves an alias of the asset, so that what was looked up
+ * about them stays true. */
+MUST_CHECK enum err alias_lock(struct db *db, const char *asset_id);
 /* Point it at a version, in force of an approval or NULL. TX_WRITE. The database refuses with
  * ERR_UNAPPROVED what a protected alias may not mean. */
 struct alias_move {

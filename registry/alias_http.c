@@ -95,6 +95,7 @@ enum err put_alias(struct request *rq)
     if (strcmp(v.state, "ready") != 0)
         return fail(rq, ERR_CONFLICT, "%s is pending; finalize it first",
                     version_path(rq->arena, &v));
+    TRY(alias_lock(rq->db, v.asset_id));
     m.asset_id = v.asset_id;
     m.version_id = v.id;
     TRY(need_approval(rq, &v, &m));
@@ -114,6 +115,7 @@ enum err delete_alias(struct request *rq)
 
     request_object(rq, "%ss/%s/aliases/%s", asset_kind(rq), rq->args[1], m.alias);
     TRY(asset_of_path(rq, &a));
+    TRY(alias_lock(rq->db, a.id));
     TRY(alias_find(rq->db, a.id, m.alias, &now));
     TRY(rules_load(rq->db, auth_project_id(rq), &rules));
     if (now.approval != NULL && rules_protect(&rules, m.alias))

@@ -61,6 +61,14 @@ enum err alias_history(struct db *db, const char *asset_id, const char *name, in
                    PARAMS(P_TEXT(asset_id), P_TEXT(name), P_INT(before), P_INT(limit)));
 }
 
+QUERY(alias_lock_sql, "SELECT FROM asset WHERE tenant_id = current_tenant() AND id = $1::uuid"
+                      " FOR NO KEY UPDATE");
+
+enum err alias_lock(struct db *db, const char *asset_id)
+{
+    return db_run(db, &alias_lock_sql, NULL, PARAMS(P_TEXT(asset_id)));
+}
+
 /* The change and its line in the history are one statement: there is never one without the other.
  */
 QUERY(alias_set_sql,

@@ -48,6 +48,7 @@ enum err approval_stands(struct db *db, const char *project_id, const struct app
     if (e == ERR_NOT_FOUND || (e == OK && strcmp(v.digest, a->subject_digest) != 0))
         return OK;
     TRY(e);
+    TRY(alias_lock(db, v.asset_id));
     TRY(approval_evidence(db, project_id, &v, a->alias, &evidence));
     TRY(evidence_digest(evidence, &now));
     *stands = hex_decode(a->evidence_digest, shown, sizeof(shown)) &&

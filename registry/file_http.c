@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/file_http.h"
 
+#include "registry/asset.h"
 #include "registry/blob.h"
 #include "registry/handlers.h"
 #include "registry/reply.h"
@@ -85,7 +86,8 @@ static enum err store_file(struct request *rq)
 /* PUT …/versions/{version}/files/{path+} */
 enum err put_file(struct request *rq)
 {
-    request_object(rq, "%s/versions/%s/files/%s", rq->args[1], rq->args[2], rq->args[3]);
+    request_object(rq, "%ss/%s/versions/%s/files/%s", asset_kind(rq), rq->args[1], rq->args[2],
+                   rq->args[3]);
     TRY(file_path_check(rq, rq->args[3]));
     if (rq->upload == NULL || !rq->upload->complete)
         return fail(rq, ERR_INVALID, "the body is truncated: fewer bytes came than were announced");
