@@ -47,7 +47,7 @@ static enum err open_listener(struct acceptor *a, const char *address, uint16_t 
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST};
     struct addrinfo *found = NULL;
-    struct sockaddr_storage bound;
+    struct sockaddr_in6 bound = {0}; /* the port is at the same place in a struct sockaddr_in */
     socklen_t length = sizeof(bound);
     char service[8];
 
@@ -59,14 +59,12 @@ static enum err open_listener(struct acceptor *a, const char *address, uint16_t 
     a->listen_fd = bind_to(found);
     freeaddrinfo(found);
     if (a->listen_fd < 0) {
-        log_ours("cannot listen on %s port %u: %s", address, port, strerror(errno));
+        log_ours("cannot listen on %s port %u: %s", address, port, strerrordesc_np(errno));
         return ERR_UNAVAILABLE;
     }
     if (getsockname(a->listen_fd, (struct sockaddr *)&bound, &length) != 0)
         return ERR_INTERNAL;
-    a->port = ntohs(bound.ss_family == AF_INET6
-                        ? ((const struct sockaddr_in6 *)(const void *)&bound)->sin6_port
-                        : ((const struct sockaddr_in *)(const void *)&bound)->sin_port);
+    a->port = ntohs(bound.sin6_port);
     return OK;
 }
 
@@ -102,7 +100,7 @@ static void *acceptor_main(void *arg)
             return NULL;
         room = accept_all(a);
         if (!room)
-            log_ours("no more connections can be accepted for now: %s", strerror(errno));
+            log_ours("no more connections can be accepted for now: %s", strerrordesc_np(errno));
     }
 }
 

@@ -203,6 +203,7 @@ static enum MHD_Result step(struct exchange *x, const char *data, size_t *length
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libmicrohttpd's. */
 enum MHD_Result exchange_step(void *cls, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *data,
                               size_t *length, void **state)

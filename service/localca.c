@@ -76,7 +76,7 @@ static enum err pair_store(const struct pair_of_files *p, const char *path, bool
     if (file != NULL && write_pem(file, p, key) && rename(fresh, path) == 0)
         e = OK;
     if (e != OK) {
-        log_world("%s cannot be written: %s", path, strerror(errno));
+        log_world("%s cannot be written: %s", path, strerrordesc_np(errno));
         (void)unlink(fresh);
     }
     if (file != NULL)
@@ -302,7 +302,7 @@ enum err localca_ensure(const char *dir, const char *extra_hosts, struct localca
     }
     (void)snprintf(tls_dir, sizeof(tls_dir), "%s/tls", dir);
     if (mkdir(tls_dir, 0755) != 0 && errno != EEXIST) {
-        log_world("%s cannot be made: %s", tls_dir, strerror(errno));
+        log_world("%s cannot be made: %s", tls_dir, strerrordesc_np(errno));
         e = ERR_STORAGE;
         goto out;
     }

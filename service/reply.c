@@ -76,16 +76,19 @@ static unsigned status_of(const struct exchange *x)
     return x->rq.reply.status != 0 ? x->rq.reply.status : err_status(x->rq.outcome);
 }
 
+/* The bytes are in the arena, which outlives the response; libmicrohttpd only forgot the const. */
 static struct MHD_Response *bytes_response(struct exchange *x)
 {
     const struct reply *reply = &x->rq.reply;
+    const union {
+        const char *given;
+        void *wanted;
+    } bytes = {.given = reply->bytes};
     size_t length = reply->kind == REPLY_BYTES ? reply->length : 0;
 
     if (!x->head)
         atomic_fetch_add(&x->listener->bytes_out, (long long)length);
-    /* The bytes are in the arena, which outlives the response. */
-    return MHD_create_response_from_buffer(length, (void *)(uintptr_t)reply->bytes,
-                                           MHD_RESPMEM_PERSISTENT);
+    return MHD_create_response_from_buffer(length, bytes.wanted, MHD_RESPMEM_PERSISTENT);
 }
 
 static struct MHD_Response *stream_response(struct exchange *x, unsigned *status)
@@ -182,6 +185,8 @@ enum MHD_Result exchange_reply_early(struct exchange *x)
     sent = !out.failed && info != NULL &&
            gnutls_record_send(info->tls_session, out.data, out.length) == (ssize_t)out.length;
     text_free(&out);
+    if (sent)
+        (void)gnutls_bye(info->tls_session, GNUTLS_SHUT_WR);
     x->at = AT_DISCARD;
     x->received = 0;
     conn_deadline(x->conn, EARLY_S);

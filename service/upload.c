@@ -72,9 +72,10 @@ static enum err write_out(struct spooling *u, const char *data, size_t length)
         if (written < 0) {
             enum err e = blame(errno);
 
-            log_world("a body cannot be written to %s: %s", u->upload->path, strerror(errno));
+            log_world("a body cannot be written to %s: %s", u->upload->path,
+                      strerrordesc_np(errno));
             if (ftruncate(u->fd, 0) != 0)
-                log_world("%s cannot be emptied: %s", u->upload->path, strerror(errno));
+                log_world("%s cannot be emptied: %s", u->upload->path, strerrordesc_np(errno));
             return e;
         }
         data += written;
@@ -90,7 +91,7 @@ static enum err finish(struct spooling *u)
     enum err e = u->failed;
 
     if (e == OK && fsync(u->fd) != 0) {
-        log_world("%s cannot be synced: %s", u->upload->path, strerror(errno));
+        log_world("%s cannot be synced: %s", u->upload->path, strerrordesc_np(errno));
         e = blame(errno);
     }
     if (e == OK)
@@ -249,7 +250,7 @@ enum err spool_begin(struct spool *s, struct request *rq, const struct spool_own
     if (u->fd < 0) {
         enum err e = blame(errno);
 
-        log_world("%s cannot be made: %s", u->upload->path, strerror(errno));
+        log_world("%s cannot be made: %s", u->upload->path, strerrordesc_np(errno));
         release(s);
         return e;
     }

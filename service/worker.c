@@ -8,7 +8,13 @@
 #include <time.h>
 
 /* Reads are short: taking several at a wake-up saves context switches. */
-enum { LANES = LANE_SLOW + 1, READS_AT_ONCE = 8, RETRY_LEAST_MS = 500, RETRY_MOST_MS = 10000 };
+enum {
+    LANES = LANE_SLOW + 1,
+    THREADS_MAX = 256,
+    READS_AT_ONCE = 8,
+    RETRY_LEAST_MS = 500,
+    RETRY_MOST_MS = 10000,
+};
 
 struct lane_queue {
     pthread_mutex_t lock;
@@ -22,7 +28,7 @@ struct lane_queue {
     unsigned at_once;
     bool closed;
     const char *conninfo;
-    pthread_t *ids;
+    pthread_t ids[THREADS_MAX];
 };
 
 struct workers {
@@ -139,7 +145,7 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static bool lane_start(struct lane_queue *q, const struct workers_config *config, enum lane lane)
+static void lane_prepare(struct lane_queue *q, const struct workers_config *config, enum lane lane)
 {
     pthread_condattr_t attributes;
 
@@ -152,30 +158,34 @@ static bool lane_start(struct lane_queue *q, const struct workers_config *config
     q->max = config->queue_max;
     q->at_once = lane == LANE_READ ? READS_AT_ONCE : 1;
     q->conninfo = config->conninfo;
-    q->ids = calloc(config->threads[lane], sizeof(*q->ids));
-    if (q->ids == NULL)
-        return false;
-    for (unsigned i = 0; i < config->threads[lane]; i++) {
-        pthread_mutex_lock(&q->lock);
-        q->threads++;
-        pthread_mutex_unlock(&q->lock);
-        if (pthread_create(&q->ids[i], NULL, worker_main, q) != 0) {
-            q->threads--;
-            return false;
-        }
+}
+
+static bool lane_start(struct lane_queue *q, unsigned threads)
+{
+    bool started = true;
+
+    if (threads > THREADS_MAX)
+        threads = THREADS_MAX;
+    pthread_mutex_lock(&q->lock);
+    while (q->threads < threads && started) {
+        started = pthread_create(&q->ids[q->threads], NULL, worker_main, q) == 0;
+        q->threads += started;
     }
-    return true;
+    pthread_mutex_unlock(&q->lock);
+    return started;
 }
 
 struct workers *workers_start(const struct workers_config *config)
 {
     struct workers *w = calloc(1, sizeof(*w));
-    bool started = w != NULL;
+    bool started = true;
 
     if (w == NULL)
         return NULL;
     for (int lane = 0; lane < LANES; lane++)
-        started = lane_start(&w->lanes[lane], config, (enum lane)lane) && started;
+        lane_prepare(&w->lanes[lane], config, (enum lane)lane);
+    for (int lane = 0; lane < LANES && started; lane++)
+        started = lane_start(&w->lanes[lane], config->threads[lane]);
     if (started)
         return w;
     workers_stop(w);
@@ -220,7 +230,6 @@ static void lane_stop(struct lane_queue *q)
         pthread_join(q->ids[i], NULL);
     pthread_cond_destroy(&q->ready);
     pthread_mutex_destroy(&q->lock);
-    free(q->ids);
 }
 
 void workers_stop(struct workers *w)

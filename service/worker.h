@@ -18,9 +18,9 @@ struct task {
 };
 
 struct workers_config {
-    const char *conninfo; /* NULL: no database */
-    unsigned threads[LANE_SLOW + 1];
-    unsigned queue_max; /* per lane */
+    const char *conninfo;            /* NULL: no database */
+    unsigned threads[LANE_SLOW + 1]; /* at most 256 each */
+    unsigned queue_max;              /* per lane */
 };
 
 /* NULL when the threads cannot be made. A worker whose database cannot be reached runs its tasks

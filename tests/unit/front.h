@@ -319,7 +319,7 @@ static UNUSED size_t client_reply(struct client *c, char *out, size_t room)
     return length;
 }
 
-/* One connection: say all of it, hear all of it. */
+/* One connection: say all of it, hear all of it until the server closes, or 5 s of silence. */
 static UNUSED size_t front_ask(const char *bytes, size_t length, char *out, size_t room)
 {
     struct client c;
@@ -327,7 +327,7 @@ static UNUSED size_t front_ask(const char *bytes, size_t length, char *out, size
 
     out[0] = '\0';
     if (client_open(&c) && client_send(&c, bytes, length))
-        heard = client_hear(&c, out, room, 400);
+        heard = client_hear(&c, out, room, 5000);
     client_close(&c);
     return heard;
 }

@@ -4,10 +4,9 @@
 #include "tests/unit/front.h"
 
 #include <dirent.h>
-#include <signal.h>
-#include <sys/resource.h>
 
-#define HOST "Host: localhost\r\n"
+#define KEEP "Host: localhost\r\n"
+#define HOST KEEP "Connection: close\r\n"
 
 static char heard[REPLY_ROOM];
 
@@ -24,18 +23,6 @@ static const char *body_of(const char *reply)
     return body == NULL ? "" : body + 4;
 }
 
-/* Files in the spool directory. */
-static int leftovers(void)
-{
-    DIR *d = opendir(door.spool);
-    int count = 0;
-
-    while (d != NULL && readdir(d) != NULL)
-        count++;
-    (void)closedir(d);
-    return count - 2;
-}
-
 static int open_files(void)
 {
     DIR *d = opendir("/proc/self/fd");
@@ -45,18 +32,6 @@ static int open_files(void)
         count++;
     (void)closedir(d);
     return count;
-}
-
-static long resident_kib(void)
-{
-    long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-
-    if (f == NULL || fscanf(f, "%*d %ld", &pages) != 1)
-        pages = 0;
-    if (f != NULL)
-        (void)fclose(f);
-    return pages * 4;
 }
 
 static void test_echo(void)
@@ -84,10 +59,10 @@ static void test_refused_small_body_keeps_connection(void)
     struct client c;
 
     CHECK(client_open(&c));
-    CHECK(client_say(&c, "POST /nowhere HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"));
+    CHECK(client_say(&c, "POST /nowhere HTTP/1.1\r\n" KEEP "Content-Length: 3\r\n\r\nabc"));
     (void)client_reply(&c, heard, sizeof(heard));
     CHECK(strncmp(heard, "HTTP/1.1 404", 12) == 0);
-    CHECK(client_say(&c, "GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+    CHECK(client_say(&c, "GET /hello HTTP/1.1\r\n" KEEP "\r\n"));
     (void)client_reply(&c, heard, sizeof(heard));
     CHECK(strncmp(heard, "HTTP/1.1 200", 12) == 0);
     client_close(&c);
@@ -109,120 +84,9 @@ static void test_body_too_large(void)
                client_say(&c, "\r\n");
     CHECK(sent);
     CHECK(client_say(&c, "0\r\n\r\n"));
-    (void)client_hear(&c, heard, sizeof(heard), 2000);
+    (void)client_hear(&c, heard, sizeof(heard), 5000);
     CHECK(strncmp(heard, "HTTP/1.1 413", 12) == 0);
     CHECK(strstr(heard, "Connection: close\r\n") != NULL);
-    client_close(&c);
-}
-
-/* Sends size bytes of a pattern to path; the digest of what was sent. */
-static bool send_upload(struct client *c, const char *path, int64_t announced, int64_t sent)
-{
-    static char part[65536];
-    char head[256];
-
-    (void)snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\n" HOST "Content-Length: %lld\r\n\r\n",
-                   path, (long long)announced);
-    if (!client_say(c, head))
-        return false;
-    for (int64_t at = 0; at < sent; at += (int64_t)sizeof(part)) {
-        size_t length = sent - at < (int64_t)sizeof(part) ? (size_t)(sent - at) : sizeof(part);
-
-        memset(part, (int)(at >> 16) & 0xff, sizeof(part));
-        if (!client_send(c, part, length))
-            return false;
-    }
-    return true;
-}
-
-static void pattern_digest(int64_t size, char out[2 * SHA256_SIZE + 1])
-{
-    static char part[65536];
-    struct sha256 *h = sha256_begin();
-    struct digest d;
-
-    for (int64_t at = 0; at < size; at += (int64_t)sizeof(part)) {
-        memset(part, (int)(at >> 16) & 0xff, sizeof(part));
-        sha256_add(h, part, size - at < (int64_t)sizeof(part) ? (size_t)(size - at) : sizeof(part));
-    }
-    d = sha256_end(h);
-    hex_encode(d.bytes, SHA256_SIZE, out);
-}
-
-static void upload_of(int64_t size)
-{
-    char wanted[2 * SHA256_SIZE + 1];
-    struct client c;
-
-    pattern_digest(size, wanted);
-    CHECK(client_open(&c));
-    CHECK(send_upload(&c, "/up", size, size));
-    (void)client_reply(&c, heard, sizeof(heard));
-    CHECK(strncmp(heard, "HTTP/1.1 200", 12) == 0);
-    CHECK(strcmp(body_of(heard), wanted) == 0);
-    CHECK(leftovers() == 0);
-    client_close(&c);
-}
-
-static void test_uploads(void)
-{
-    upload_of(0);
-    upload_of(1);
-    upload_of(1 << 20);
-    upload_of((1 << 20) + 1);
-    upload_of(5 << 20);
-}
-
-static void test_large_upload_in_little_memory(void)
-{
-    const long before = resident_kib();
-
-    CHECK(before > 0);
-    upload_of(100 << 20);
-#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
-    CHECK(resident_kib() - before < 20 * 1024);
-#endif
-}
-
-static void test_chunked_upload(void)
-{
-    CHECK(strncmp(ask("PUT /up HTTP/1.1\r\n" HOST
-                      "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
-                  "HTTP/1.1 200", 12) == 0);
-    CHECK(strcmp(body_of(heard),
-                 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0);
-}
-
-/* The handler of a resumable upload learns of what arrived before the client left. */
-static void test_aborted_upload_is_reported(void)
-{
-    struct client c;
-
-    atomic_store(&door.partial, 0);
-    CHECK(client_open(&c));
-    CHECK(send_upload(&c, "/up", 50 << 20, 3 << 20));
-    (void)shutdown(c.fd, SHUT_WR);
-    CHECK(front_wait(&door.partial, 1));
-    client_close(&c);
-    CHECK(atomic_load(&door.partial_size) == 3 << 20);
-    for (int i = 0; i < 1000 && leftovers() != 0; i++)
-        (void)usleep(1000);
-    CHECK(leftovers() == 0);
-}
-
-static void test_denied_upload(void)
-{
-    struct client c;
-
-    CHECK(strncmp(ask("PUT /denied HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
-                      "Content-Length: 1000000\r\n\r\n"),
-                  "HTTP/1.1 403", 12) == 0);
-    CHECK(client_open(&c));
-    CHECK(send_upload(&c, "/denied", 2 << 20, 2 << 20));
-    (void)client_hear(&c, heard, sizeof(heard), 2000);
-    CHECK(strncmp(heard, "HTTP/1.1 403", 12) == 0);
-    CHECK(strstr(heard, "Connection: close\r\n") != NULL);
-    CHECK(leftovers() == 0);
     client_close(&c);
 }
 
@@ -267,7 +131,7 @@ static void test_events(void)
 
     CHECK(client_open(&c));
     CHECK(client_say(&c, "GET /events HTTP/1.1\r\n" HOST "\r\n"));
-    length = client_hear(&c, heard, sizeof(heard), 800);
+    length = client_hear(&c, heard, sizeof(heard), 5000);
     CHECK(strstr(heard, "Content-Type: text/event-stream\r\n") != NULL);
     CHECK(strstr(heard, "data: 1\n\n") != NULL && strstr(heard, "data: 3\n\n") != NULL);
     CHECK(strcmp(heard + length - 5, "0\r\n\r\n") == 0);
@@ -283,7 +147,7 @@ static void test_streams_end_and_are_counted(void)
     for (int i = 0; i < 3; i++) {
         CHECK(client_open(&c[i]));
         CHECK(client_say(&c[i], "GET /endless HTTP/1.1\r\n" HOST "\r\n"));
-        (void)client_hear(&c[i], heard, 400, 300);
+        (void)client_hear(&c[i], heard, 200, 5000);
         CHECK(strncmp(heard, i < 2 ? "HTTP/1.1 200" : "HTTP/1.1 503", 12) == 0);
     }
     for (int i = 0; i < 3; i++)
@@ -350,35 +214,13 @@ static void test_reload_under_an_open_connection(void)
     CHECK(client_open(&fresh));
     second = SSL_get1_peer_certificate(fresh.ssl);
     CHECK(X509_cmp(first, second) != 0);
-    CHECK(client_say(&old, "GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+    CHECK(client_say(&old, "GET /hello HTTP/1.1\r\n" KEEP "\r\n"));
     (void)client_reply(&old, heard, sizeof(heard));
     CHECK(strncmp(heard, "HTTP/1.1 200", 12) == 0);
     X509_free(first);
     X509_free(second);
     client_close(&old);
     client_close(&fresh);
-}
-
-/* The disk's limit is played by the process's own on the size of files. */
-static void test_disk_without_room(void)
-{
-    struct rlimit old;
-    struct rlimit small;
-    struct client c;
-
-    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR && getrlimit(RLIMIT_FSIZE, &old) == 0);
-    small = old;
-    small.rlim_cur = 2 << 20;
-    CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
-    CHECK(client_open(&c));
-    (void)send_upload(&c, "/up", 20 << 20, 20 << 20);
-    (void)client_hear(&c, heard, sizeof(heard), 2000);
-    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
-    CHECK(strncmp(heard, "HTTP/1.1 507", 12) == 0);
-    client_close(&c);
-    for (int i = 0; i < 1000 && leftovers() != 0; i++)
-        (void)usleep(1000);
-    CHECK(leftovers() == 0);
 }
 
 /* RFC 9325: neither old versions nor ciphers without forward secrecy. */
@@ -410,7 +252,7 @@ static void test_sessions_resume(void)
     SSL_SESSION *session;
 
     CHECK(client_open(&first));
-    CHECK(client_say(&first, "GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+    CHECK(client_say(&first, "GET /hello HTTP/1.1\r\n" KEEP "\r\n"));
     (void)client_reply(&first, heard, sizeof(heard));
     session = SSL_get1_session(first.ssl);
     second.fd = front_connect();
@@ -440,11 +282,6 @@ int main(void)
     RUN(test_head);
     RUN(test_refused_small_body_keeps_connection);
     RUN(test_body_too_large);
-    RUN(test_uploads);
-    RUN(test_large_upload_in_little_memory);
-    RUN(test_chunked_upload);
-    RUN(test_aborted_upload_is_reported);
-    RUN(test_denied_upload);
     RUN(test_ranges);
     RUN(test_events);
     RUN(test_streams_end_and_are_counted);
@@ -452,7 +289,6 @@ int main(void)
     RUN(test_weak_tls_is_refused);
     RUN(test_sessions_resume);
     RUN(test_reload_under_an_open_connection);
-    RUN(test_disk_without_room);
     listener_stop(door.listener, 1000);
     if (open_files() != files) {
         (void)printf("%d files were open before and %d after\n", files, open_files());

@@ -66,6 +66,20 @@ static void close_all(struct client clients[BUSY + 1])
         client_close(&clients[i]);
 }
 
+/* Nobody is let in any more. */
+static bool wait_until_refused(void)
+{
+    for (int i = 0; i < 500; i++) {
+        int fd = front_connect();
+
+        if (fd < 0)
+            return true;
+        (void)close(fd);
+        (void)usleep(10000);
+    }
+    return false;
+}
+
 /* What was accepted is done and answered; what comes meanwhile is told to go elsewhere. */
 static void test_stop_loses_nothing(void)
 {
@@ -74,8 +88,7 @@ static void test_stop_loses_nothing(void)
 
     CHECK(make_busy(clients));
     CHECK(pthread_create(&s.thread, NULL, stop_main, &s) == 0);
-    (void)usleep(200000);
-    CHECK(front_connect() < 0);
+    CHECK(wait_until_refused());
     CHECK(client_say(&clients[BUSY], "GET /hello HTTP/1.1\r\n" HOST "\r\n"));
     (void)client_reply(&clients[BUSY], heard, sizeof(heard));
     CHECK(strncmp(heard, "HTTP/1.1 503", 12) == 0);
@@ -83,7 +96,7 @@ static void test_stop_loses_nothing(void)
     atomic_store(&door.gate, 0);
     CHECK(count_status(clients, "200") == BUSY);
     (void)pthread_join(s.thread, NULL);
-    CHECK(s.took < 3000);
+    CHECK(s.took < 9000);
     close_all(clients);
 }
 
@@ -96,7 +109,7 @@ static void test_stop_with_little_time(void)
 
     CHECK(make_busy(clients));
     CHECK(pthread_create(&s.thread, NULL, stop_main, &s) == 0);
-    (void)usleep(400000);
+    (void)usleep(1000000);
     atomic_store(&door.gate, 0);
     CHECK(count_status(clients, "503") == BUSY - 2);
     (void)pthread_join(s.thread, NULL);
