@@ -114,6 +114,32 @@ def test_sighup_keeps_serving(shared):
     assert shared.get("/readyz")[0] == 200
 
 
+def test_sighup_applies_what_it_can_and_names_what_it_cannot(home):
+    settings = home.parent / "chancery.conf"
+    settings.write_text("log_format = text\n")
+    with serving(home, "--config", settings) as service:
+        settings.write_text("log_format = json\nworkers_slow = 5\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until("the reload", lambda: "new connections use the certificate" in service.log)
+        said = json.loads(service.log.splitlines()[-1])
+        assert said["blame"] == "info"
+        assert "setting workers_slow has changed; that needs a restart" in service.log
+        settings.write_text("no_such = 1\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until("the complaint", lambda: 'line 1: there is no setting "no_such"' in service.log)
+        assert service.is_ready()
+
+
+def test_an_invitation_is_a_file_for_its_owner(shared, home):
+    home.parent.mkdir(exist_ok=True)
+    path = home.parent / "invitation"
+    done = run("invite", "--home", shared.home, path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(path)
+    assert mode(path) == 0o600 and path.read_text().strip()
+    assert path.read_text() != (shared.home / "bootstrap.code").read_text()
+
+
 def test_a_clean_stop_takes_seconds_and_leaves_nothing_running(home):
     service = Service(home).wait_ready()
     master = postmaster(home)
