@@ -78,6 +78,22 @@ enum err installation_invite(struct installation *i, const char *path)
     return e;
 }
 
+enum err installation_withdraw(struct installation *i)
+{
+    PGconn *conn;
+    enum err e;
+
+    if (!i->database.private)
+        return OK;
+    conn = database_connect(i->database.admin);
+    e = conn == NULL ? ERR_DB_LOST
+                     : database_run(conn, "bootstrap codes",
+                                    "UPDATE chancery.bootstrap_code SET expires_at = now()"
+                                    " WHERE used_at IS NULL AND expires_at > now()");
+    PQfinish(conn);
+    return e;
+}
+
 enum err installation_has_tenant(struct installation *i, bool *has)
 {
     PGconn *conn = database_connect(i->database.app);

@@ -28,9 +28,11 @@ void installation_close(struct installation *i);
 /* Bring the schema up to date (or check it, without the right to), then lint the catalogue. */
 MUST_CHECK enum err installation_schema(struct installation *i);
 
-/* Write a fresh one-time code to path with the service's own rights. Its last holder's stops
- * working. */
+/* Write a fresh one-time code to path, with the service's own rights. */
 MUST_CHECK enum err installation_invite(struct installation *i, const char *path);
+
+/* Let all codes that were not used expire. On a server that others may share, nothing. */
+MUST_CHECK enum err installation_withdraw(struct installation *i);
 
 /* Whether a tenant has been made yet. ERR_INTERNAL, logged, when the database does not say. */
 MUST_CHECK enum err installation_has_tenant(struct installation *i, bool *has);

@@ -138,7 +138,8 @@ static enum err start_bootstrap(struct serving *s)
     if (e != OK || has_tenant)
         return e;
     s->code_file = path;
-    return installation_invite(&s->installation, path);
+    e = installation_withdraw(&s->installation);
+    return e == OK ? installation_invite(&s->installation, path) : e;
 }
 
 static enum err start_spool(struct serving *s)

@@ -140,6 +140,16 @@ def test_an_invitation_is_a_file_for_its_owner(shared, home):
     assert path.read_text() != (shared.home / "bootstrap.code").read_text()
 
 
+def test_a_new_start_withdraws_the_code_of_the_last(home):
+    unused = "SELECT count(*) FROM chancery.bootstrap_code WHERE used_at IS NULL AND expires_at > now()"
+    with serving(home):
+        first = (home / "bootstrap.code").read_text()
+        assert sql(home, unused) == "1"
+    with serving(home):
+        assert (home / "bootstrap.code").read_text() != first
+        assert sql(home, unused) == "1"
+
+
 def test_a_clean_stop_takes_seconds_and_leaves_nothing_running(home):
     service = Service(home).wait_ready()
     master = postmaster(home)
