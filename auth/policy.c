@@ -190,23 +190,29 @@ static bool lives(const struct policy *p, uint32_t principal)
     return owner != POLICY_NONE && p->principals[owner].active;
 }
 
-void policy_seal(struct policy *p)
+void policy_index(struct policy *p)
 {
     p->by_id = index_new(p->principals_count);
     p->by_name = index_new(p->principals_count);
     p->by_project = index_new(p->projects_count);
-    p->alive = need(calloc(p->principals_count + 1, 1));
-    p->parent = need(calloc(policy_scopes(p), sizeof(*p->parent)));
     for (uint32_t i = 0; i < p->principals_count; i++) {
         index_put(&p->by_id, policy_hash_text(p->principals[i].id), i);
         index_put(&p->by_name, policy_hash_text(p->principals[i].name), i);
     }
+    for (uint32_t i = 0; i < p->projects_count; i++)
+        index_put(&p->by_project, policy_hash_text(p->projects[i].name), i);
+}
+
+void policy_seal(struct policy *p)
+{
+    if (p->by_id.slots == NULL)
+        policy_index(p);
+    p->alive = need(calloc(p->principals_count + 1, 1));
+    p->parent = need(calloc(policy_scopes(p), sizeof(*p->parent)));
     for (uint32_t i = 0; i < p->principals_count; i++)
         p->alive[i] = lives(p, i);
-    for (uint32_t i = 0; i < p->projects_count; i++) {
-        index_put(&p->by_project, policy_hash_text(p->projects[i].name), i);
+    for (uint32_t i = 0; i < p->projects_count; i++)
         p->parent[SCOPE_AT_PROJECTS + i] = SCOPE_AT_TENANT;
-    }
     seal_grants(p);
 }
 

@@ -43,9 +43,11 @@ struct policy_grant {
 };
 
 struct policy *policy_new(const char *tenant_id, const char *tenant, bool active, int64_t epoch);
-/* All principals and projects come before the first grant. The index is returned. */
+/* Principals and projects, whose index is returned; then policy_index, from which on they are
+ * found; then grants; then policy_seal. */
 uint32_t policy_add_principal(struct policy *p, const struct policy_principal *principal);
 uint32_t policy_add_project(struct policy *p, const struct policy_project *project);
+void policy_index(struct policy *p);
 /* A grant to a principal or scope that is not there is ignored. */
 void policy_add_grant(struct policy *p, const struct policy_grant *grant);
 void policy_seal(struct policy *p);

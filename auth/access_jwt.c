@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/access_jwt.h"
+
+#include "auth/jwt.h"
+#include "auth/key.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SECOND_MS = 1000, SKEW_S = 60, LIFETIME_MAX_S = 3600 };
+static const char audience[] = "chancery";
+static const char type[] = "at+jwt";
+static const struct service *service;
+
+void access_jwt_start(const struct service *s)
+{
+    service = s;
+}
+
+const char *access_jwt_issuer(void)
+{
+    return service == NULL ? "" : service->url;
+}
+
+static json_t *claims_of(const struct bearer *b, int64_t now, int64_t until)
+{
+    char id[ID_SIZE];
+
+    id_new(id);
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I}", "iss", access_jwt_issuer(),
+                     "aud", audience, "sub", b->id, "tenant", b->tenant, "tenant_id", b->tenant_id,
+                     "name", b->name, "kind", b->kind, "jti", id, "iat", (json_int_t)now, "exp",
+                     (json_int_t)until, "auth_time", (json_int_t)now);
+}
+
+enum err access_jwt_mint(struct db *db, const struct bearer *b, const char **token,
+                         int64_t *expires_in)
+{
+    int64_t now = time_now_ms() / SECOND_MS;
+    int64_t until = now + service->config->token_minutes * 60;
+    char kid[KID_SIZE];
+    EVP_PKEY *key;
+    enum err e;
+
+    if (b->expires_ms != 0 && b->expires_ms / SECOND_MS < until)
+        until = b->expires_ms / SECOND_MS;
+    *expires_in = until - now;
+    TRY(keys_signer(db, &key, kid));
+    e = jwt_mint(db->arena, key, kid, type, claims_of(b, now, until), token);
+    EVP_PKEY_free(key);
+    return e;
+}
+
+static bool take_id(const json_t *claims, const char *name, char out[ID_SIZE])
+{
+    const char *text = json_string_value(json_object_get(claims, name));
+
+    if (text == NULL || !id_valid(text))
+        return false;
+    (void)snprintf(out, ID_SIZE, "%s", text);
+    return true;
+}
+
+enum err access_jwt_open(struct db *db, const char *text, struct claims *claims, const char **why)
+{
+    const struct jwt_rules rules = {.issuer = access_jwt_issuer(),
+                                    .audience = audience,
+                                    .type = type,
+                                    .now = time_now_ms() / SECOND_MS,
+                                    .skew = SKEW_S,
+                                    .lifetime_max = LIFETIME_MAX_S,
+                                    .key_of = keys_verifier,
+                                    .arg = db};
+    const json_t *json;
+
+    TRY(jwt_verify(db->arena, text, strlen(text), &rules, &json, why));
+    *claims = (struct claims){
+        .kind = TOKEN_ACCESS,
+        .expires_ms = json_integer_value(json_object_get(json, "exp")) * SECOND_MS,
+    };
+    if (take_id(json, "sub", claims->principal) && take_id(json, "jti", claims->id) &&
+        take_id(json, "tenant_id", claims->tenant_id))
+        return OK;
+    *why = "sub, jti and tenant_id are ids";
+    return ERR_TOKEN;
+}

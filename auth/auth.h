@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include "auth/action.h"
+#include "core/request.h"
+#include "core/service.h"
+
+/* Who asks, and may they? Dispatch asks first: auth_identify, auth_allow; and says auth_settled
+ * after the commit. Handlers may ask the rest, from memory, as of when the request was let in. */
+
+MUST_CHECK enum err auth_start(const struct service *service);
+void auth_stop(void);
+
+/* Fill rq->caller from the Authorization header: Bearer with an access token or a personal access
+ * token, or Basic with the latter as password. ERR_TOKEN with the reason. Public routes read none.
+ */
+MUST_CHECK enum err auth_identify(struct request *rq);
+/* By the action and scope of the route's line. A project that is not there, deleted or not readable
+ * is ERR_NOT_FOUND; what is readable but not allowed ERR_DENIED, naming the action. */
+MUST_CHECK enum err auth_allow(struct request *rq);
+/* The request's changes are committed: if they changed who may what, the next request sees it. */
+void auth_settled(struct request *rq);
+
+/* The UUID of the project of a PROJECT route; the nil UUID, which finds nothing, on other routes.
+ */
+const char *auth_project_id(struct request *rq);
+/* May the caller do this in the project of that name, or, with NULL, in the tenant at large? For a
+ * project that is not there the tenant at large decides. */
+bool auth_may(struct request *rq, enum action a, const char *project);
+/* The names of the active projects where the caller may, in order, in the arena. */
+MUST_CHECK enum err auth_readable_projects(struct request *rq, enum action a, struct texts *names);
+/* A principal of the caller's tenant: its name; and the id of the user who answers for it, which is
+ * itself for a user. NULL when there is none. Texts live as long as the request. */
+const char *auth_principal_name(struct request *rq, const char *id);
+const char *auth_answerable(struct request *rq, const char *id);
+
+/* Every token is looked at anew: a signing key is gone. */
+void auth_tokens_forget(void);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/auth.h"
+
+#include "auth/access_jwt.h"
+#include "auth/access_token.h"
+#include "auth/jwt.h"
+#include "auth/key.h"
+#include "auth/policy_watch.h"
+#include "auth/session.h"
+#include "auth/snapshot.h"
+
+#include <string.h>
+
+enum { CACHED_TOKENS = 16384, HEADER_MAX = JWT_MAX + 16 };
+
+static struct token_cache *cache;
+
+enum err auth_start(const struct service *service)
+{
+    keys_start(service->key);
+    access_jwt_start(service);
+    cache = token_cache_new(CACHED_TOKENS);
+    return watch_start(service->conninfo);
+}
+
+void auth_stop(void)
+{
+    watch_stop();
+    snapshot_seen(0);
+    snapshot_forget(NULL);
+    keys_stop();
+    token_cache_free(cache);
+    cache = NULL;
+}
+
+void auth_tokens_forget(void)
+{
+    if (cache != NULL)
+        token_cache_clear(cache);
+}
+
+static enum err refuse(struct request *rq, const char *why)
+{
+    return fail(rq, ERR_TOKEN, "the access token is refused: %s", why);
+}
+
+/* RFC 9110 §5.3: Authorization is no list, so a second one is an attack or a fault. */
+static enum err read_header(struct request *rq, const char **out)
+{
+    *out = NULL;
+    for (size_t i = 0; i < rq->headers_count; i++) {
+        if (strcmp(rq->headers[i].name, "authorization") != 0)
+            continue;
+        if (*out != NULL)
+            return fail(rq, ERR_TOKEN, "there are two Authorization headers");
+        *out = rq->headers[i].value;
+    }
+    if (*out == NULL)
+        return fail(
+            rq, ERR_TOKEN,
+            "an access token is needed (Authorization: Bearer …); POST /v1/login gives one");
+    if (strlen(*out) > HEADER_MAX)
+        return refuse(rq, "it is too long");
+    return OK;
+}
+
+/* RFC 7617: user and password; the user may be any, the password is a personal access token. */
+static enum err basic_password(struct request *rq, const char *encoded, const char **out)
+{
+    size_t length = strlen(encoded);
+    char *text = arena_alloc(rq->arena, length + 1);
+    long n = base64_decode(encoded, length, text, length);
+    const char *colon = n < 0 ? NULL : memchr(text, ':', (size_t)n);
+
+    if (colon == NULL || strlen(text) != (size_t)n)
+        return refuse(rq, "the Basic credentials are malformed");
+    if (strncmp(colon + 1, ACCESS_TOKEN_PREFIX, strlen(ACCESS_TOKEN_PREFIX)) != 0)
+        return refuse(rq, "Basic takes a personal access token as its password");
+    *out = colon + 1;
+    return OK;
+}
+
+static enum err read_credential(struct request *rq, const char **out)
+{
+    const char *header;
+
+    TRY(read_header(rq, &header));
+    if (strncasecmp(header, "Basic ", 6) == 0)
+        return basic_password(rq, header + 6, out);
+    if (strncasecmp(header, "Bearer ", 7) != 0)
+        return fail(rq, ERR_TOKEN, "Authorization must be Bearer or Basic");
+    *out = header + 7;
+    return OK;
+}
+
+/* Look at the token itself. *policy is as old as the look, or older; the caller drops it. */
+static enum err open_token(struct request *rq, const char *text, struct claims *claims,
+                           struct policy **policy)
+{
+    bool personal = strncmp(text, ACCESS_TOKEN_PREFIX, strlen(ACCESS_TOKEN_PREFIX)) == 0;
+    const char *why = "it is unknown, revoked or expired";
+    enum err e = personal ? access_token_open(rq->db, text, claims, policy)
+                          : access_jwt_open(rq->db, text, claims, &why);
+
+    if (e == OK && !personal)
+        e = snapshot_take(rq->db, claims->tenant_id, policy);
+    if (e == ERR_TOKEN || e == ERR_NOT_FOUND)
+        return refuse(rq, why);
+    return e;
+}
+
+/* What was found good before, if nothing has changed in its tenant since. */
+static enum err open_known(struct request *rq, const struct digest *hash, struct claims *claims,
+                           struct policy **policy)
+{
+    int64_t epoch;
+
+    if (cache == NULL || !token_cache_find(cache, hash, time_now_ms(), claims, &epoch))
+        return ERR_NOT_FOUND;
+    TRY(snapshot_take(rq->db, claims->tenant_id, policy));
+    if (policy_epoch(*policy) == epoch)
+        return OK;
+    policy_drop(*policy);
+    *policy = NULL;
+    return ERR_NOT_FOUND;
+}
+
+/* The bearer, who may have come into being since the policy was loaded. Takes policy. */
+static enum err enter(struct request *rq, const struct claims *claims, struct policy *policy)
+{
+    uint32_t principal = policy_find_principal(policy, claims->principal);
+
+    if (!policy_alive(policy, principal)) {
+        policy_drop(policy);
+        TRY(snapshot_renew(rq->db, claims->tenant_id, &policy));
+        principal = policy_find_principal(policy, claims->principal);
+    }
+    if (policy_alive(policy, principal)) {
+        (void)session_begin(rq, claims, policy, principal);
+        return OK;
+    }
+    policy_drop(policy);
+    return refuse(rq, "its bearer is disabled");
+}
+
+enum err auth_identify(struct request *rq)
+{
+    struct policy *policy = NULL;
+    struct claims claims;
+    struct digest hash;
+    const char *text = "";
+    enum err e;
+
+    if (rq->route->action == PUBLIC)
+        return OK;
+    TRY(read_credential(rq, &text));
+    hash = sha256_of(text, strlen(text));
+    e = open_known(rq, &hash, &claims, &policy);
+    if (e == ERR_NOT_FOUND) {
+        TRY(open_token(rq, text, &claims, &policy));
+        if (cache != NULL)
+            token_cache_put(cache, &hash, time_now_ms(), &claims, policy_epoch(policy));
+    } else if (e != OK) {
+        return e;
+    }
+    return enter(rq, &claims, policy);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/sign_in.h"
+
+#include "auth/access_token.h"
+#include "auth/handlers.h"
+#include "auth/key.h"
+#include "auth/session.h"
+
+#include <string.h>
+
+enum { SECRET_MAX = 8192 };
+
+/* A client that shows itself (RFC 6749 §2.3.1): id is "<tenant>/<service account>". */
+struct client {
+    const char *grant_type;
+    const char *id;
+    const char *secret;
+};
+
+static int digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if ((c | 32) >= 'a' && (c | 32) <= 'f')
+        return (c | 32) - 'a' + 10;
+    return -1;
+}
+
+/* application/x-www-form-urlencoded; NULL when it is not, or hides a NUL. */
+static const char *decode(struct arena *a, const char *text, size_t length)
+{
+    char *out = arena_alloc(a, length + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        out[n] = text[i] == '+' ? ' ' : text[i];
+        if (text[i] == '%') {
+            int high = i + 2 < length ? digit(text[i + 1]) : -1;
+            int low = high < 0 ? -1 : digit(text[i + 2]);
+
+            if (low < 0)
+                return NULL;
+            out[n] = (char)(high * 16 + low);
+            i += 2;
+        }
+        if (out[n++] == '\0')
+            return NULL;
+    }
+    return out;
+}
+
+static enum err twice(struct request *rq, const char *name)
+{
+    return fail(rq, ERR_INVALID, "%s is said twice", name);
+}
+
+static enum err take(struct request *rq, struct client *c, const char *name, const char *value)
+{
+    const char **into = strcmp(name, "grant_type") == 0      ? &c->grant_type
+                        : strcmp(name, "client_id") == 0     ? &c->id
+                        : strcmp(name, "client_secret") == 0 ? &c->secret
+                                                             : NULL;
+
+    if (into == NULL) /* RFC 6749 §3.2: unknown parameters are ignored */
+        return OK;
+    if (*into != NULL)
+        return twice(rq, name);
+    *into = value;
+    return OK;
+}
+
+static enum err read_form(struct request *rq, struct client *c)
+{
+    const char *type = request_header(rq, "content-type");
+    const char *p = rq->raw;
+    const char *end = rq->raw + rq->raw_length;
+
+    if (type == NULL || strncasecmp(type, "application/x-www-form-urlencoded", 33) != 0)
+        return fail(rq, ERR_INVALID, "the body must be application/x-www-form-urlencoded");
+    while (p < end) {
+        const char *stop = memchr(p, '&', (size_t)(end - p));
+        const char *equals;
+        const char *name;
+        const char *value;
+
+        stop = stop == NULL ? end : stop;
+        equals = memchr(p, '=', (size_t)(stop - p));
+        equals = equals == NULL ? stop : equals;
+        name = decode(rq->arena, p, (size_t)(equals - p));
+        value = equals == stop ? "" : decode(rq->arena, equals + 1, (size_t)(stop - equals - 1));
+        if (name == NULL || value == NULL)
+            return fail(rq, ERR_INVALID, "the body is not well formed");
+        TRY(take(rq, c, name, value));
+        p = stop + 1;
+    }
+    return OK;
+}
+
+static enum err read_basic(struct request *rq, struct client *c)
+{
+    const char *header = request_header(rq, "authorization");
+    char *text;
+    long n;
+    const char *colon;
+
+    if (header == NULL)
+        return OK;
+    if (strncasecmp(header, "Basic ", 6) != 0 || strlen(header) > SECRET_MAX)
+        return fail(rq, ERR_CREDENTIALS, "clients show themselves with Basic, or in the body");
+    if (c->id != NULL || c->secret != NULL)
+        return fail(rq, ERR_INVALID, "the client shows itself twice");
+    text = arena_alloc(rq->arena, strlen(header));
+    n = base64_decode(header + 6, strlen(header) - 6, text, strlen(header) - 1);
+    colon = n < 0 ? NULL : memchr(text, ':', (size_t)n);
+    if (colon == NULL)
+        return fail(rq, ERR_CREDENTIALS, "the Basic credentials are malformed");
+    c->id = decode(rq->arena, text, (size_t)(colon - text));
+    c->secret = decode(rq->arena, colon + 1, (size_t)(text + n - colon - 1));
+    return OK;
+}
+
+/* The secret must be a token of the very service account that the client says it is. */
+static enum err check_client(struct request *rq, const struct client *c)
+{
+    struct claims claims;
+    struct policy *policy = NULL;
+    uint32_t who;
+    enum err e = c->id == NULL || c->secret == NULL
+                     ? ERR_TOKEN
+                     : access_token_open(rq->db, c->secret, &claims, &policy);
+
+    if (e == OK) {
+        who = policy_find_principal(policy, claims.principal);
+        e = ERR_TOKEN;
+        if (!policy_alive(policy, who) ||
+            policy_principal(policy, who)->kind != PRINCIPAL_SERVICE ||
+            strcmp(c->id, arena_printf(rq->arena, "%s/%s", policy_tenant(policy),
+                                       policy_principal(policy, who)->name)) != 0)
+            policy_drop(policy);
+        else {
+            (void)session_begin(rq, &claims, policy, who);
+            e = OK;
+        }
+    }
+    return e == ERR_TOKEN ? fail(rq, ERR_CREDENTIALS, "the client or its secret is wrong") : e;
+}
+
+static enum err record(struct request *rq)
+{
+    request_object(rq, "service-accounts/%s", rq->caller.name);
+    return OK;
+}
+
+static enum err other_grant(struct request *rq)
+{
+    request_status(rq, 400);
+    return request_reply_json(rq, json_pack("{s:s,s:s}", "error", "unsupported_grant_type",
+                                            "error_description",
+                                            "this issuer knows client_credentials"));
+}
+
+/* POST /oauth2/token */
+enum err post_oauth_token(struct request *rq)
+{
+    struct client c = {.grant_type = NULL};
+
+    TRY(read_form(rq, &c));
+    TRY(read_basic(rq, &c));
+    if (c.grant_type == NULL)
+        return fail(rq, ERR_INVALID, "grant_type is missing");
+    if (strcmp(c.grant_type, "client_credentials") != 0)
+        return other_grant(rq);
+    TRY(check_client(rq, &c));
+    TRY(request_tx(rq, record));
+    return sign_in_reply(rq,
+                         &(struct bearer){.tenant_id = rq->caller.tenant_id,
+                                          .tenant = rq->caller.tenant,
+                                          .id = rq->caller.id,
+                                          .name = rq->caller.name,
+                                          .kind = "service",
+                                          .expires_ms = rq->caller.expires_ms},
+                         NULL);
+}
+
+/* GET /oauth2/jwks */
+enum err get_jwks(struct request *rq)
+{
+    json_t *set;
+
+    TRY(keys_jwks(rq->db, &set));
+    request_set_header(rq, "Cache-Control", "max-age=300");
+    return request_reply_json(rq, set);
+}
+
+/* GET /.well-known/openid-configuration: only what there is (RFC 8414 §2). */
+enum err get_openid_configuration(struct request *rq)
+{
+    const char *issuer = access_jwt_issuer();
+    const char *token = arena_printf(rq->arena, "%s/oauth2/token", issuer);
+    const char *jwks = arena_printf(rq->arena, "%s/oauth2/jwks", issuer);
+
+    return request_reply_json(
+        rq, json_pack("{s:s,s:s,s:s,s:[s],s:[],s:[ss],s:[s]}", "issuer", issuer, "token_endpoint",
+                      token, "jwks_uri", jwks, "grant_types_supported", "client_credentials",
+                      "response_types_supported", "token_endpoint_auth_methods_supported",
+                      "client_secret_basic", "client_secret_post",
+                      "id_token_signing_alg_values_supported", "ES256"));
+}

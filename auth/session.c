@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/session.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHARDS = 64 };
+
+static struct shard {
+    _Alignas(64) pthread_mutex_t lock;
+    struct session *first;
+} shards[SHARDS];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void prepare(void)
+{
+    for (size_t i = 0; i < SHARDS; i++)
+        (void)pthread_mutex_init(&shards[i].lock, NULL);
+}
+
+static struct shard *shard_of(const struct request *rq)
+{
+    (void)pthread_once(&once, prepare);
+    return &shards[((uintptr_t)rq >> 7) % SHARDS];
+}
+
+static void end(void *thing)
+{
+    struct session *s = thing;
+    struct shard *shard = shard_of(s->rq);
+    struct session **at = &shard->first;
+
+    (void)pthread_mutex_lock(&shard->lock);
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    (void)pthread_mutex_unlock(&shard->lock);
+    policy_drop(s->policy);
+    free(s);
+}
+
+static void drop_policy(void *policy)
+{
+    policy_drop(policy);
+}
+
+/* The caller's texts are those of the session and its policy. */
+static void introduce(const struct session *s, struct request *rq)
+{
+    const struct policy_principal *who = policy_principal(s->policy, s->principal);
+
+    rq->caller = (struct caller){
+        .kind = who->kind,
+        .tenant_id = s->claims.tenant_id,
+        .tenant = policy_tenant(s->policy),
+        .id = s->claims.principal,
+        .name = who->name,
+        .owner_id = who->owner,
+        .token_id = s->claims.id,
+        .expires_ms = s->claims.expires_ms,
+    };
+}
+
+/* The newest is first, so it hides an older one of the same request. */
+struct session *session_begin(struct request *rq, const struct claims *claims,
+                              struct policy *policy, uint32_t principal)
+{
+    struct session *s = calloc(1, sizeof(*s));
+    struct shard *shard = shard_of(rq);
+
+    if (s == NULL) {
+        (void)fputs("out of memory for a session\n", stderr);
+        abort();
+    }
+    *s = (struct session){.rq = rq,
+                          .policy = policy,
+                          .principal = principal,
+                          .project = POLICY_NONE,
+                          .claims = *claims};
+    (void)pthread_mutex_lock(&shard->lock);
+    s->next = shard->first;
+    shard->first = s;
+    (void)pthread_mutex_unlock(&shard->lock);
+    arena_own(rq->arena, s, end);
+    introduce(s, rq);
+    return s;
+}
+
+struct session *session_of(const struct request *rq)
+{
+    struct shard *shard = shard_of(rq);
+    struct session *s;
+
+    (void)pthread_mutex_lock(&shard->lock);
+    for (s = shard->first; s != NULL && s->rq != rq;)
+        s = s->next;
+    (void)pthread_mutex_unlock(&shard->lock);
+    return s;
+}
+
+enum err session_renew(struct session *s, struct request *rq, struct policy *policy)
+{
+    uint32_t principal = policy_find_principal(policy, s->claims.principal);
+
+    if (!policy_alive(policy, principal)) {
+        policy_drop(policy);
+        return ERR_TOKEN;
+    }
+    arena_own(rq->arena, s->policy, drop_policy); /* texts of it may be in use */
+    s->policy = policy;
+    s->principal = principal;
+    s->project = POLICY_NONE;
+    introduce(s, rq);
+    return OK;
+}
+
+bool session_may(const struct session *s, enum action a, uint32_t scope)
+{
+    return policy_allows(s->policy, s->principal, a, scope, time_now_ms());
+}
+
+uint32_t session_scope(const struct session *s, const char *project)
+{
+    uint32_t p = project == NULL ? POLICY_NONE : policy_find_project(s->policy, project);
+
+    return p == POLICY_NONE || !policy_project(s->policy, p)->active ? SCOPE_AT_TENANT
+                                                                     : SCOPE_AT_PROJECTS + p;
+}
+
+void auth_mark_policy_changed(struct request *rq)
+{
+    struct session *s = session_of(rq);
+
+    if (s != NULL)
+        s->changed = true;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_SESSION_H
+#define AUTH_SESSION_H
+
+#include "auth/policy.h"
+#include "auth/token.h"
+#include "core/request.h"
+
+/* What auth knows of a request that has shown a good token: on whichever thread it goes on, until
+ * its arena ends. */
+struct session {
+    struct session *next;
+    const struct request *rq;
+    struct policy *policy;
+    uint32_t principal;
+    uint32_t project; /* of a PROJECT route, once allowed; else POLICY_NONE */
+    struct claims claims;
+    bool changed; /* who may what */
+    void *work;   /* what a handler hands to its request_tx body */
+};
+
+/* A new session for the request, instead of any it had; takes policy. Fills rq->caller. */
+struct session *session_begin(struct request *rq, const struct claims *claims,
+                              struct policy *policy, uint32_t principal);
+/* NULL when the request has shown no token. */
+struct session *session_of(const struct request *rq);
+/* Go on under this policy, which is newer; takes it. ERR_TOKEN when the caller is no more in it. */
+MUST_CHECK enum err session_renew(struct session *s, struct request *rq, struct policy *policy);
+
+bool session_may(const struct session *s, enum action a, uint32_t scope);
+/* The scope of the project of that name; of the tenant for NULL and for one that is not active. */
+uint32_t session_scope(const struct session *s, const char *project);
+
+/* Will the change this request makes be about who may what? */
+void auth_mark_policy_changed(struct request *rq);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/sign_in.h"
+
+#include "auth/access_token.h"
+#include "auth/auth.h"
+#include "auth/handlers.h"
+#include "auth/password.h"
+#include "auth/session.h"
+
+#include <string.h>
+
+enum err sign_in_reply(struct request *rq, const struct bearer *b, json_t *more)
+{
+    json_t *json = more == NULL ? json_object() : more;
+    const char *token = NULL;
+    int64_t expires_in = 0;
+    enum err e = access_jwt_mint(rq->db, b, &token, &expires_in);
+
+    if (e != OK) {
+        json_decref(json);
+        return e;
+    }
+    json_object_set_new(json, "access_token", json_string(token));
+    json_object_set_new(json, "token_type", json_string("Bearer"));
+    json_object_set_new(json, "expires_in", json_integer(expires_in));
+    request_set_header(rq, "Cache-Control", "no-store");
+    return request_reply_json(rq, json);
+}
+
+struct login {
+    const char *tenant;
+    const char *user;
+    const char *password;
+};
+
+const struct field login_fields[] = {
+    TEXT(struct login, tenant, 63),
+    TEXT(struct login, user, 63),
+    TEXT(struct login, password, PASSWORD_MAX),
+    FIELDS_END,
+};
+
+static enum err record(struct request *rq)
+{
+    request_object(rq, "users/%s", rq->caller.name);
+    return OK;
+}
+
+/* POST /v1/login */
+enum err post_login(struct request *rq)
+{
+    struct login l;
+    struct sign_in found;
+    enum err e;
+
+    TRY(request_read(rq, &l));
+    if (name_valid(l.user))
+        request_object(rq, "users/%s", l.user);
+    e = sign_in(rq, l.tenant, l.user, l.password, &found);
+    if (e == ERR_CREDENTIALS)
+        return fail(rq, e, "the tenant, user or password is wrong");
+    TRY(e);
+    TRY(request_tx(rq, record));
+    return sign_in_reply(rq,
+                         &(struct bearer){.tenant_id = found.tenant_id,
+                                          .tenant = found.tenant,
+                                          .id = found.id,
+                                          .name = found.name,
+                                          .kind = "user"},
+                         NULL);
+}
+
+struct password_change {
+    const char *current;
+    const char *new;
+    const char *hash;
+};
+
+const struct field password_change_fields[] = {
+    TEXT(struct password_change, current, PASSWORD_MAX),
+    FIELD_(struct password_change, new, FIELD_TEXT, .min = PASSWORD_MIN, .max = PASSWORD_MAX),
+    FIELDS_END,
+};
+
+QUERY(password_store_sql, "UPDATE principal SET password_hash = $2"
+                          " WHERE tenant_id = current_tenant() AND id = $1::uuid");
+
+static enum err store(struct request *rq)
+{
+    const struct password_change *c = session_of(rq)->work;
+
+    request_object(rq, "users/%s", rq->caller.name);
+    return db_change(rq->db, &password_store_sql, PARAMS(P_TEXT(rq->caller.id), P_TEXT(c->hash)));
+}
+
+/* POST /v1/me/password. A token does not do: whoever finds one must not take the account over. */
+enum err post_my_password(struct request *rq)
+{
+    struct password_change c = {.hash = NULL};
+    struct session *s = session_of(rq);
+    enum err e;
+
+    TRY(request_read(rq, &c));
+    if (rq->caller.kind != PRINCIPAL_USER || s->claims.kind != TOKEN_ACCESS)
+        return fail(rq, ERR_DENIED, "passwords are changed by users who have signed in");
+    e = sign_in_again(rq, c.current);
+    if (e == ERR_CREDENTIALS) {
+        rq->target = "current";
+        return fail(rq, ERR_DENIED, "current: is not the password");
+    }
+    TRY(e);
+    e = password_hash(rq->arena, c.new, &c.hash);
+    if (e == ERR_RATE)
+        return fail(rq, e, "too many passwords are being checked; try again");
+    TRY(e);
+    s->work = &c;
+    TRY(request_tx(rq, store));
+    return request_reply_empty(rq);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/snapshot.h"
+
+#include "auth/policy_store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHARDS = 16 };
+
+struct slot {
+    struct slot *next;
+    struct policy *policy;
+};
+
+static struct shard {
+    _Alignas(64) pthread_mutex_t lock;
+    struct slot *first;
+} shards[SHARDS];
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static atomic_llong seen_ms = -(SNAPSHOT_BLIND_MS + 1);
+static atomic_ullong unsettled;
+
+static void prepare(void)
+{
+    for (size_t i = 0; i < SHARDS; i++)
+        (void)pthread_mutex_init(&shards[i].lock, NULL);
+}
+
+static struct shard *shard_of(const char *tenant_id)
+{
+    unsigned h = 0;
+
+    (void)pthread_once(&once, prepare);
+    for (const char *c = tenant_id; *c != '\0'; c++)
+        h = 31 * h + (unsigned char)*c;
+    return &shards[h % SHARDS];
+}
+
+/* The link to the tenant's slot, or the last one, to NULL. */
+static struct slot **find(struct shard *s, const char *tenant_id)
+{
+    struct slot **at = &s->first;
+
+    while (*at != NULL && strcmp(policy_tenant_id((*at)->policy), tenant_id) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static struct policy *known(const char *tenant_id)
+{
+    struct shard *s = shard_of(tenant_id);
+    struct policy *p = NULL;
+    struct slot *slot;
+
+    (void)pthread_mutex_lock(&s->lock);
+    slot = *find(s, tenant_id);
+    if (slot != NULL)
+        p = policy_hold(slot->policy);
+    (void)pthread_mutex_unlock(&s->lock);
+    return p;
+}
+
+bool snapshot_has(const char *tenant_id)
+{
+    struct policy *p = known(tenant_id);
+
+    bool has = p != NULL;
+
+    policy_drop(p);
+    return has;
+}
+
+static void keep(struct policy *p)
+{
+    struct shard *s = shard_of(policy_tenant_id(p));
+    struct policy *old = NULL;
+    struct slot **at;
+
+    (void)pthread_mutex_lock(&s->lock);
+    at = find(s, policy_tenant_id(p));
+    if (*at == NULL && (*at = calloc(1, sizeof(**at))) != NULL)
+        (*at)->policy = policy_hold(p);
+    else if (*at != NULL && policy_epoch((*at)->policy) < policy_epoch(p)) {
+        old = (*at)->policy;
+        (*at)->policy = policy_hold(p);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    policy_drop(old);
+}
+
+static enum err load(struct db *db, const char *tenant_id, struct policy **out)
+{
+    unsigned long long before = atomic_load(&unsettled);
+    enum err e = policy_load(db, tenant_id, out);
+
+    if (e == OK && atomic_load(&unsettled) == before)
+        keep(*out);
+    return e;
+}
+
+/* p, or what has taken its place; takes p. */
+static enum err renew(struct db *db, const char *tenant_id, struct policy *p, struct policy **out)
+{
+    int64_t epoch = 0;
+    enum err e = p == NULL ? OK : policy_epoch_read(db, tenant_id, &epoch);
+
+    *out = NULL;
+    if (p != NULL && e == OK && epoch == policy_epoch(p)) {
+        *out = p;
+        return OK;
+    }
+    policy_drop(p);
+    if (e != OK) {
+        snapshot_forget(tenant_id);
+        return e;
+    }
+    return load(db, tenant_id, out);
+}
+
+enum err snapshot_take(struct db *db, const char *tenant_id, struct policy **out)
+{
+    struct policy *p = known(tenant_id);
+
+    if (p != NULL && time_steady_ms() - atomic_load(&seen_ms) <= SNAPSHOT_BLIND_MS) {
+        *out = p;
+        return OK;
+    }
+    return renew(db, tenant_id, p, out);
+}
+
+enum err snapshot_renew(struct db *db, const char *tenant_id, struct policy **out)
+{
+    return renew(db, tenant_id, known(tenant_id), out);
+}
+
+static void free_slots(struct slot *s)
+{
+    while (s != NULL) {
+        struct slot *next = s->next;
+
+        policy_drop(s->policy);
+        free(s);
+        s = next;
+    }
+}
+
+void snapshot_forget(const char *tenant_id)
+{
+    (void)pthread_once(&once, prepare);
+    snapshot_unsettle();
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *s = &shards[i];
+        struct slot *gone = NULL;
+
+        if (tenant_id != NULL && s != shard_of(tenant_id))
+            continue;
+        (void)pthread_mutex_lock(&s->lock);
+        if (tenant_id == NULL) {
+            gone = s->first;
+            s->first = NULL;
+        } else {
+            struct slot **at = find(s, tenant_id);
+
+            gone = *at;
+            if (gone != NULL) {
+                *at = gone->next;
+                gone->next = NULL;
+            }
+        }
+        (void)pthread_mutex_unlock(&s->lock);
+        free_slots(gone);
+    }
+}
+
+void snapshot_unsettle(void)
+{
+    atomic_fetch_add(&unsettled, 1);
+}
+
+void snapshot_seen(int64_t steady_ms)
+{
+    atomic_store(&seen_ms, steady_ms == 0 ? -(long long)SNAPSHOT_BLIND_MS - 1 : steady_ms);
+}
+
+struct texts snapshot_tenants(struct arena *a)
+{
+    struct texts t = {.count = 0};
+    size_t room = 64;
+
+    (void)pthread_once(&once, prepare);
+    t.items = arena_alloc(a, room * sizeof(*t.items));
+    for (size_t i = 0; i < SHARDS; i++) {
+        (void)pthread_mutex_lock(&shards[i].lock);
+        for (const struct slot *s = shards[i].first; s != NULL; s = s->next) {
+            if (t.count == room) {
+                const char **more = arena_alloc(a, 2 * room * sizeof(*more));
+
+                memcpy(more, t.items, room * sizeof(*more));
+                t.items = more;
+                room *= 2;
+            }
+            t.items[t.count++] = arena_text(a, policy_tenant_id(s->policy));
+        }
+        (void)pthread_mutex_unlock(&shards[i].lock);
+    }
+    return t;
+}
