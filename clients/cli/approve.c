@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "clients/cli/run.h"
 
+#include "clients/cli/asset.h"
 #include "clients/cli/http.h"
 #include "clients/cli/print.h"
 #include "clients/cli/table.h"
@@ -28,10 +29,15 @@ int run_approve_list(struct cli *c)
 static const char *approval_path(struct cli *c, const char *id)
 {
     const json_t *list, *one;
+    const char *path;
     size_t i;
 
-    if (c->profile.project != NULL)
-        return path_of(c, "/v1/projects/{project}/approvals/{}", id, NULL);
+    if (c->profile.project != NULL) {
+        path = path_of(c, "/v1/projects/{project}/approvals/{}", id, NULL);
+        if (option(c, "--project") != NULL ||
+            http_call(c, &(struct call){.method = "GET", .path = path})->status != 404)
+            return path;
+    }
     list = api_list(c, "/v1/approvals", INBOX_MAX);
     json_array_foreach(json_object_get(list, "value"), i, one)
     {
@@ -44,12 +50,18 @@ static const char *approval_path(struct cli *c, const char *id)
     die(REFUSED, "not-found: there is no such request in your projects");
 }
 
+/* Without the members that are long and are told in another way, or not at all. */
 static void print_part(const struct cli *c, const char *heading, const json_t *object)
 {
+    json_t *brief;
+
     if (json_object_size(object) == 0)
         return;
+    brief = keep(c, json_copy((json_t *)object));
+    (void)json_object_del(brief, "manifest");
+    (void)json_object_del(brief, "columns");
     say(c, "\n%s", heading);
-    print_object(c, object);
+    print_object(c, brief);
 }
 
 /* "metric  from  to  change" */
@@ -76,14 +88,12 @@ static void print_evidence(const struct cli *c, const json_t *evidence)
 
     print_part(c, "what is to be run", json_object_get(evidence, "spec"));
     print_part(c, "data", json_object_get(evidence, "dataset"));
+    print_schema(c, member_at(evidence, "dataset.columns"));
     print_part(c, "version", json_object_get(evidence, "version"));
+    print_part(c, "training", json_object_get(evidence, "training"));
     print_part(c, "metrics", json_object_get(evidence, "metrics"));
-    if (json_is_array(json_object_get(lineage, "upstream")) &&
-        json_is_object(json_array_get(json_object_get(lineage, "upstream"), 0)))
-        print_array(c, "\nmade from", json_object_get(lineage, "upstream"),
-                    "NODE=name,KIND=kind,DIGEST=digest");
-    else
-        print_part(c, "made from", lineage);
+    print_array(c, "\nmade from", json_object_get(lineage, "upstream"),
+                "NODE=name,KIND=kind,DIGEST=digest");
     print_part(c, "in force now", json_object_get(evidence, "current"));
     print_diff(c, member_at(evidence, "diff.metrics"));
     print_part(c, "features", member_at(evidence, "diff.features"));

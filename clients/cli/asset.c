@@ -128,6 +128,13 @@ static void asset_ensure(const struct cli *c, const char *name)
     reply_expect(c, r);
 }
 
+void print_schema(const struct cli *c, const json_t *columns)
+{
+    print_array(c, NULL, columns,
+                "COLUMN=name,TYPE=type,MISSING=missing>,DISTINCT=distinct>,MIN=min>,MAX=max>,"
+                "MEAN=mean>");
+}
+
 void print_version(const struct cli *c, const json_t *version)
 {
     const json_t *manifest = json_object_get(version, "manifest");
@@ -143,9 +150,7 @@ void print_version(const struct cli *c, const json_t *version)
     if (json_object_get(manifest, "rows") != NULL)
         say(c, "\nschema of %lld rows",
             (long long)json_integer_value(json_object_get(manifest, "rows")));
-    print_array(c, NULL, json_object_get(manifest, "columns"),
-                "COLUMN=name,TYPE=type,MISSING=missing>,DISTINCT=distinct>,MIN=min>,MAX=max>,"
-                "MEAN=mean>");
+    print_schema(c, json_object_get(manifest, "columns"));
     for (const char *const *at = (const char *const[]){"signature", "metrics", NULL}; *at; at++) {
         const json_t *part = json_object_get(manifest, *at);
 

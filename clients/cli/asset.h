@@ -16,6 +16,7 @@ const char *version_named(const struct cli *c, const char *kind, const char *tex
 const char *asset_named(const struct cli *c, const char *kind, const char *text);
 /* For people: what it is, its files and its schema. */
 void print_version(const struct cli *c, const json_t *version);
+void print_schema(const struct cli *c, const json_t *columns);
 
 /* Send one local file into a pending version as path. Small files go in one request under their
  * digest; large ones in pieces that go on where a lost connection broke them off. */
