@@ -47,6 +47,7 @@ static const struct route front_routes[] = {
     {.method = "GET", .path = "/file", .body = no_body},
     {.method = "GET", .path = "/events", .body = no_body},
     {.method = "GET", .path = "/endless", .body = no_body},
+    {.method = "GET", .path = "/quiet", .body = no_body},
 };
 
 static void front_refuse(struct request *rq, enum err e, const char *detail)
@@ -105,6 +106,14 @@ static enum err front_endless(struct db *db, void *state, struct text *out)
     return OK;
 }
 
+static enum err front_quiet(struct db *db, void *state, struct text *out)
+{
+    (void)db;
+    (void)state;
+    (void)out;
+    return OK;
+}
+
 static void front_bytes(struct request *rq, const char *bytes, size_t length)
 {
     rq->reply.kind = REPLY_BYTES;
@@ -137,11 +146,12 @@ static void front_file(struct request *rq)
     rq->reply.headers[rq->reply.headers_count++].value = "\"v1\"";
 }
 
-static void front_stream(struct request *rq, bool endless)
+static void front_stream(struct request *rq,
+                         enum err (*next)(struct db *db, void *state, struct text *out))
 {
     rq->reply.kind = REPLY_STREAM;
     rq->reply.type = "text/event-stream";
-    rq->reply.stream.next = endless ? front_endless : front_next;
+    rq->reply.stream.next = next;
     rq->reply.stream.state = arena_alloc(rq->arena, sizeof(int));
 }
 
@@ -162,8 +172,12 @@ static void front_run(struct request *rq)
         front_upload(rq);
     else if (strcmp(path, "/file") == 0)
         front_file(rq);
-    else if (strcmp(path, "/events") == 0 || strcmp(path, "/endless") == 0)
-        front_stream(rq, strcmp(path, "/endless") == 0);
+    else if (strcmp(path, "/events") == 0)
+        front_stream(rq, front_next);
+    else if (strcmp(path, "/endless") == 0)
+        front_stream(rq, front_endless);
+    else if (strcmp(path, "/quiet") == 0)
+        front_stream(rq, front_quiet);
     else
         front_bytes(rq, "hello", 5);
 }

@@ -135,6 +135,25 @@ static void test_slow_handler_is_left_alone(void)
     client_close(&c);
 }
 
+static struct client quiet;
+
+/* Opened before the other tests, which take their time. */
+static void test_quiet_stream_begins(void)
+{
+    CHECK(client_open(&quiet));
+    CHECK(client_say(&quiet, "GET /quiet HTTP/1.1\r\n" HOST "\r\n"));
+}
+
+static void test_quiet_stream_is_kept_alive(void)
+{
+    heard[0] = '\0';
+    for (int i = 0; i < 20 && strstr(heard, ": keep-alive") == NULL; i++)
+        (void)client_hear(&quiet, heard + strlen(heard), sizeof(heard) - strlen(heard), 1000);
+    CHECK(strncmp(heard, "HTTP/1.1 200", 12) == 0);
+    CHECK(strstr(heard, "\r\n: keep-alive\n\n\r\n") != NULL);
+    client_close(&quiet);
+}
+
 int main(void)
 {
     struct listener_config config;
@@ -148,6 +167,7 @@ int main(void)
     config.rate_window_s = 1;
     if (!front_start(&config))
         return EXIT_FAILURE;
+    RUN(test_quiet_stream_begins);
     RUN(test_slow_headers);
     RUN(test_slow_request_line);
     RUN(test_slow_body);
@@ -157,6 +177,7 @@ int main(void)
     RUN(test_idle_connection);
     RUN(test_slow_second_headers);
     RUN(test_slow_handler_is_left_alone);
+    RUN(test_quiet_stream_is_kept_alive);
     listener_stop(door.listener, 1000);
     front_clean();
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
