@@ -82,7 +82,7 @@ enum err audit_append(struct request *rq, enum err outcome)
     " substring(t.hashes FROM (32 * (l.index % 256) + 1)::int FOR 32) AS hash"
 #define AUDIT_JOINS                                                                                \
     " LEFT JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id"                      \
-    " LEFT JOIN audit_tile t ON t.tenant_id = l.tenant_id AND t.level = 0 AND t.n = l.index / 256"
+    " LEFT JOIN audit_tile t ON t.tenant_id = l.tenant_id AND t.level = 0 AND t.n = l.tile"
 #define AUDIT_PAGE(compare, order)                                                                 \
     AUDIT_ROW " FROM audit_entry e"                                                                \
     " LEFT JOIN audit_leaf l ON l.tenant_id = e.tenant_id AND l.seq = e.seq" AUDIT_JOINS           \

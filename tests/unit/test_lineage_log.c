@@ -334,7 +334,7 @@ static bool backup_tables(const char *suffix)
     for (size_t i = 0; i < sizeof(log_tables) / sizeof(log_tables[0]); i++)
         done = sql("CREATE TABLE public.%s_%s AS TABLE %s", log_tables[i], suffix, log_tables[i]) &&
                done;
-    return done;
+    return sql("ALTER TABLE public.audit_leaf_%s DROP COLUMN tile", suffix) && done;
 }
 
 static bool restore_tables(const char *suffix)
