@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -250,6 +251,52 @@ def test_without_its_database_the_service_answers_503(home):
         wait_until("readiness", service.is_ready, 30)
 
 
+class Writer:
+    """One row a transaction, as fast as one session goes, until the database is gone."""
+
+    def __init__(self, home):
+        self.process = subprocess.Popen(
+            ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", socket_dir(home),
+             "-U", "postgres", "-d", "chancery"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.feeder = threading.Thread(target=self.feed)
+        self.feeder.start()
+
+    def feed(self):
+        try:
+            for n in range(1, 1_000_000):
+                self.process.stdin.write(f"INSERT INTO chancery.kept VALUES ({n}) RETURNING n;\n")
+        except BrokenPipeError:
+            pass
+
+    def acknowledged(self):
+        """The last number whose commit psql was told of."""
+        numbers = [int(line) for line in self.process.stdout.read().split() if line.isdigit()]
+        self.feeder.join()
+        self.process.wait()
+        return max(numbers)
+
+
+@pytest.mark.parametrize("victim", ["service", "postmaster", "both"])
+def test_what_was_acknowledged_survives_a_kill_9_under_load(home, victim):
+    service = Service(home).wait_ready()
+    sql(home, "CREATE TABLE chancery.kept (n int PRIMARY KEY); COMMENT ON TABLE chancery.kept IS 'global: a test'")
+    writer = Writer(home)
+    time.sleep(1.0)
+    if victim != "service":
+        os.kill(postmaster(home), signal.SIGKILL)
+    if victim != "postmaster":
+        service.stop(signal.SIGKILL)
+    acknowledged = writer.acknowledged()
+    if victim == "postmaster":
+        wait_until("readiness", service.is_ready, 30)
+        service.stop()
+    service.close()
+    with serving(home):
+        kept = int(sql(home, "SELECT count(*) FROM chancery.kept"))
+    assert kept >= acknowledged > 20
+
+
 def test_a_pid_file_of_another_life_is_no_obstacle(home):
     with serving(home):
         pass
@@ -401,6 +448,20 @@ def test_two_starts_of_one_schema_wait_for_each_other(home):
         lock.wait()
         assert "migration 0001_" in done.stderr
         assert run("migrate", "--home", home).stderr == ""
+
+
+def test_a_migration_that_fails_is_named_and_leaves_nothing(home):
+    with serving(home):
+        sql(home, "DROP SCHEMA chancery CASCADE; CREATE SCHEMA chancery AUTHORIZATION chancery_owner;"
+                  " GRANT USAGE ON SCHEMA chancery TO chancery_app;"
+                  " CREATE TABLE chancery.access_token (in_the_way int)")
+        done = run("migrate", "--home", home)
+        assert done.returncode == 1
+        assert '0001_tenancy.sql: ERROR:  relation "access_token" already exists' in done.stderr
+        assert sql(home, "SELECT count(*) FROM chancery.schema_migration") == "0"
+        assert sql(home, "SELECT to_regclass('chancery.tenant') IS NULL") == "t"
+        sql(home, "DROP TABLE chancery.access_token")
+        assert run("migrate", "--home", home).returncode == 0
 
 
 def test_check_queries_fits_the_schema(shared):
