@@ -39,7 +39,8 @@ static unsigned status_of(const struct request *rq, enum err outcome)
         return err_status(outcome);
     if (rq->reply.status != 0)
         return rq->reply.status;
-    return rq->reply.kind == REPLY_NONE ? 204 : 200;
+    /* What a TX_MANUAL route will reply is not known yet. */
+    return rq->reply.kind == REPLY_NONE && rq->route->tx != TX_MANUAL ? 204 : 200;
 }
 
 enum err audit_append(struct request *rq, enum err outcome)
