@@ -43,6 +43,10 @@ struct job_new {
 };
 
 MUST_CHECK enum err job_insert(struct db *db, const struct job_new *job);
+/* The job runs only while this approval is in force. */
+MUST_CHECK enum err job_bind(struct db *db, const char *id, const char *approval_id);
+/* A waiting job waits for this approval from now on. */
+MUST_CHECK enum err job_await(struct db *db, const char *id, const char *approval_id);
 MUST_CHECK enum err job_find(struct db *db, const char *project_id, const char *id,
                              struct job *out);
 /* Newest first, those made before the job called before; NULL for the first page. */

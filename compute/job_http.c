@@ -47,16 +47,16 @@ enum err get_job(struct request *rq)
 static enum err file_approval(struct request *rq, const struct job_plan *plan, const char *id,
                               const struct rules *rules)
 {
+    const struct train_request request = {.project_id = auth_project_id(rq),
+                                          .project = rq->args[0],
+                                          .job_id = id,
+                                          .digest = plan->digest,
+                                          .evidence = job_plan_evidence(rq, plan),
+                                          .rules = rules};
     const char *approval;
 
-    return approval_file_train(rq,
-                               &(struct train_request){.project_id = auth_project_id(rq),
-                                                       .project = rq->args[0],
-                                                       .job_id = id,
-                                                       .digest = plan->digest,
-                                                       .evidence = job_plan_evidence(rq, plan),
-                                                       .rules = rules},
-                               &approval);
+    TRY(approval_file_train(rq, &request, &approval));
+    return job_bind(rq->db, id, approval);
 }
 
 /* POST /v1/projects/{project}/jobs */

@@ -52,6 +52,22 @@ enum err job_insert(struct db *db, const struct job_new *job)
                            P_TEXT(job->requested_by)));
 }
 
+QUERY(job_bind_sql, "UPDATE job SET approval_id = $2::uuid"
+                    " WHERE tenant_id = current_tenant() AND id = $1::uuid AND approval_id IS NULL");
+
+enum err job_bind(struct db *db, const char *id, const char *approval_id)
+{
+    return db_change(db, &job_bind_sql, PARAMS(P_TEXT(id), P_TEXT(approval_id)));
+}
+
+QUERY(job_await_sql, "UPDATE job SET approval_id = $2::uuid"
+                     " WHERE tenant_id = current_tenant() AND id = $1::uuid AND state = 'waiting'");
+
+enum err job_await(struct db *db, const char *id, const char *approval_id)
+{
+    return db_defer(db, &job_await_sql, PARAMS(P_TEXT(id), P_TEXT(approval_id)));
+}
+
 QUERY(job_find_sql, JOB_SELECT " AND j.id = $2::uuid");
 
 enum err job_find(struct db *db, const char *project_id, const char *id, struct job *out)
