@@ -83,13 +83,30 @@ static void follow(struct watch *w, const char *path)
     sse_free(&w->sse);
 }
 
+/* What it came to; the whole of it is in job show. */
+static void print_end(const struct cli *c, const json_t *job)
+{
+    const json_t *metrics = member_at(job, "result.metrics");
+
+    say(c, "job %s: %s%s%s", cell_text(c->arena, json_object_get(job, "id")),
+        cell_text(c->arena, json_object_get(job, "state")),
+        json_object_get(job, "output") == NULL ? "" : ", ",
+        json_object_get(job, "output") == NULL
+            ? ""
+            : cell_text(c->arena, json_object_get(job, "output")));
+    if (json_object_size(metrics) > 0)
+        print_object(c, metrics);
+}
+
 static int conclude(struct cli *c, const json_t *job)
 {
     const char *state = json_string_value(json_object_get(job, "state"));
     bool well = state != NULL && strcmp(state, "succeeded") == 0;
 
-    if (!c->json)
-        print_object(c, job);
+    if (!c->json && !c->quiet)
+        print_end(c, job);
+    else if (c->quiet)
+        (void)printed(c, job);
     if (!well)
         die(REFUSED, "job: it is %s: %s", state == NULL ? "in no known state" : state,
             cell_text(c->arena, json_object_get(job, "message")));

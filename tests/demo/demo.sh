@@ -16,7 +16,12 @@ service=
 
 say() { printf '   %s\n' "$*"; }
 step() { printf '\n%s. %s\n' "$1" "$2"; }
-show() { sed 's/^/   | /' "$1"; }
+show() { # the beginning, if it is long
+    local lines
+    lines=$(wc -l <"$1")
+    sed "s/^/   | /; ${2:-16}q" "$1"
+    [ "$lines" -le "${2:-16}" ] || printf '   | ... and %d lines more\n' $((lines - ${2:-16}))
+}
 fail() {
     printf '\ndemo: FAILED: %s\n' "$*" >&2
     [ ! -s "$work/service.log" ] || { echo "last lines of the service:" >&2 && tail -n 5 "$work/service.log" >&2; }
@@ -62,7 +67,7 @@ has() { grep -q -- "$1" "$work/out" || fail "this does not say \"$1\": $(cat "$w
 
 start() {
     rm -f "$home/runtime.json"
-    "$build/chanceryd" serve --home "$home" --listen "$1" 2>>"$work/service.log" &
+    "$build/chanceryd" serve --home "$home" --listen "$1" >>"$work/service.log" 2>&1 &
     service=$!
     for _ in $(seq 600); do
         [ ! -s "$home/runtime.json" ] || break
@@ -141,9 +146,10 @@ step 3 "Training waits for a second pair of eyes, then runs and makes a model ve
 as scientist --json job train --input cancer:1 --output risk --target diagnosis --trainer logistic \
     --seed 7 --test-fraction 0.25 >"$work/job"
 job=$(field id <"$work/job")
-train_request=$(field approval <"$work/job")
 [ "$(field state <"$work/job")" = waiting ] || fail "the job did not wait for approval"
-say "scientist: job $job waits for request $train_request"
+say "scientist: job $job waits"
+done_by approver approve list
+train_request=$(as approver --quiet approve list)
 refused four-eyes scientist approve accept "$train_request" --reason "it is fine, trust me"
 done_by approver approve show "$train_request"
 has "what is to be run"
@@ -173,11 +179,11 @@ done_by scientist dataset show scores 1
 
 step 6 "Revocation stops the endpoint at once, and a restart does not bring it back"
 done_by approver approve revoke "$request" --reason "the data turned out to be biased"
-refused unapproved deployer predict risk "$data/breast_cancer.csv" --rows 1 --model risk
+refused http-403 deployer predict risk "$data/breast_cancer.csv" --rows 1 --model risk
 refused unapproved deployer endpoint deploy risk risk 1
 stop
 start "$listen"
-refused unapproved deployer predict risk "$data/breast_cancer.csv" --rows 1 --model risk
+refused http-403 deployer predict risk "$data/breast_cancer.csv" --rows 1 --model risk
 done_by deployer endpoint history risk
 has "revoked"
 
