@@ -85,8 +85,8 @@ struct scan {
 
 static bool scan_row(struct csv_input *in, struct scan *s)
 {
-    const char *row = in->buffer + in->start;
     size_t length = in->end - in->start;
+    const char *row = length == 0 ? "" : in->buffer + in->start;
 
     for (; s->at < length; s->at++) {
         char c = row[s->at];
@@ -113,7 +113,7 @@ enum err csv_input_line(struct csv_input *in, size_t line, struct csv_line *out,
     *more = s.at > 0 || found;
     if (s.inside)
         return refuse(why, ERR_CONTENT, "line %zu: a quoted field is never closed", line);
-    *out = (struct csv_line){.data = in->buffer + in->start,
+    *out = (struct csv_line){.data = in->buffer == NULL ? NULL : in->buffer + in->start,
                              .length = s.at,
                              .breaks = s.breaks + (found ? 0 : 1),
                              .quotes = s.quotes};

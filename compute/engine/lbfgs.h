@@ -11,7 +11,8 @@ struct objective {
     size_t n;
     double (*value)(void *context, const double *x, double *gradient);
     void (*progress)(void *context, size_t iteration, double value); /* or NULL */
-    /* Multiplies by a fixed guess of the inverse Hessian, positive definite; NULL is the identity. */
+    /* Multiplies by a fixed guess of the inverse Hessian, positive definite; NULL is the identity.
+     */
     void (*precondition)(void *context, double *direction);
     void *context;
 };

@@ -33,7 +33,7 @@ struct attribute {
 };
 
 struct node {
-    const struct operator* op;
+    const struct onnx_op *op;
     struct span name;
     int64_t version; /* of the operator set it is taken from */
     struct attribute *attributes;
@@ -42,6 +42,7 @@ struct node {
     size_t input_count;
     int32_t *outputs;
     size_t output_count;
+    const void *prepared; /* what its operator made of the attributes, once; or NULL */
 };
 
 /* A named edge of the graph. */

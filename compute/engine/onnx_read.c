@@ -275,7 +275,8 @@ static enum err add_node(struct reader *r, struct span message)
     TRY(pool_get(r->pool, inputs, sizeof(*n->inputs), &n->inputs, r->why));
     TRY(pool_get(r->pool, outputs, sizeof(*n->outputs), &n->outputs, r->why));
     TRY(add_ports(r, n, message));
-    return add_attributes(r, n, message);
+    TRY(add_attributes(r, n, message));
+    return n->op->prepare == NULL ? OK : n->op->prepare(n, r->pool, r->why);
 }
 
 static enum err add_all(struct reader *r, struct span graph, uint32_t field,

@@ -92,7 +92,9 @@ static void write_row(struct step *s, const struct votes *v, size_t row, enum tr
         return;
     }
     to = s->out[1]->f + row * 2;
-    to[0] = (float)(t == TRANSFORM_LOGISTIC ? 1 / (1 + exp(from[0])) : 1 - from[0]);
+    to[0] = (float)(t == TRANSFORM_LOGISTIC ? 1 / (1 + exp(from[0]))
+                    : v->mirrored           ? -from[0]
+                                            : 1 - from[0]);
     to[1] = (float)(t == TRANSFORM_LOGISTIC ? 1 / (1 + exp(-from[0])) : from[0]);
 }
 

@@ -11,6 +11,7 @@ struct votes {
     size_t width;     /* scores a row: one a class, or a single one for two classes */
     double *scores;   /* (rows, width) */
     double threshold; /* of a single score: above it the answer is the second class */
+    bool mirrored;    /* a single score's counterpart is its negative, not 1 less it */
 };
 
 MUST_CHECK enum err classes_decide(struct step *s, const struct votes *v);

@@ -52,7 +52,7 @@ enum err op_unary_bool(struct step *s)
 static enum err combine(struct step *s, const struct tensor *a, const struct tensor *b,
                         enum element type, struct tensor **out)
 {
-    const struct operator* op = s->node->op;
+    const struct onnx_op *op = s->node->op;
     const struct tensor *parts[] = {a, b};
     bool integers = op->integer != NULL && is_integer(a) && is_integer(b);
     struct broadcast w;

@@ -35,6 +35,11 @@ static double take_square(double sum, double x)
     return sum + x * x;
 }
 
+static double take_product(double product, double x)
+{
+    return product * x;
+}
+
 static double finish_nothing(double sum, double count)
 {
     (void)count;
@@ -148,6 +153,11 @@ static enum err reduce(struct step *s, struct reduction r)
 enum err op_reduce_sum(struct step *s)
 {
     return reduce(s, (struct reduction){0, take_sum, finish_nothing});
+}
+
+enum err op_reduce_prod(struct step *s)
+{
+    return reduce(s, (struct reduction){1, take_product, finish_nothing});
 }
 
 enum err op_reduce_mean(struct step *s)

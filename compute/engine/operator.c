@@ -2,21 +2,25 @@
 #include "compute/engine/operator.h"
 
 #include "compute/engine/elements.h"
+#include "compute/engine/forest.h"
 
 #include <string.h>
 
-static const struct operator operators[] = {
-#define OPERATOR(domain, name, least, handler) {name, domain, least, handler, NULL, NULL, NULL},
-#define UNARY(name, handler, function)         {name, false, 1, handler, function, NULL, NULL},
+static const struct onnx_op operators[] = {
+#define OPERATOR(domain, name, least, handler)                                                     \
+    {name, domain, least, handler, NULL, NULL, NULL, NULL},
+#define FOREST(name, handler)          {name, true, 1, handler, forest_prepare, NULL, NULL, NULL},
+#define UNARY(name, handler, function) {name, false, 1, handler, NULL, function, NULL, NULL},
 #define BINARY(name, handler, function, integers)                                                  \
-    {name, false, 1, handler, NULL, function, integers},
+    {name, false, 1, handler, NULL, NULL, function, integers},
 #include "compute/engine/operators.def"
 #undef OPERATOR
+#undef FOREST
 #undef UNARY
 #undef BINARY
 };
 
-const struct operator* operator_find(struct span name, bool ml)
+const struct onnx_op *operator_find(struct span name, bool ml)
 {
     for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
         if (operators[i].ml == ml && span_is(name, operators[i].name))

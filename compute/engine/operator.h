@@ -21,18 +21,19 @@ enum { STEP_PORTS = 8 };
 /* An operator of ai.onnx or ai.onnx.ml; semantics from the ONNX specification
  * (onnx.ai/onnx/operators), in the version the model imports. All of them stand in operators.def.
  */
-struct operator
-{
+struct onnx_op {
     const char *name;
     bool ml;
     size_t least; /* inputs that must be there */
-    enum err (*run)(struct step * s);
+    enum err (*run)(struct step *s);
+    /* Looks at the attributes when the model is read; or NULL. */
+    enum err (*prepare)(struct node *n, struct pool *pool, struct refusal *why);
     double (*unary)(double x);                /* of op_unary and op_unary_bool */
     double (*binary)(double x, double y);     /* of op_binary, op_compare and op_variadic */
     int64_t (*integer)(int64_t x, int64_t y); /* the same for integers; NULL when it takes none */
 };
 
-const struct operator* operator_find(struct span name, bool ml);
+const struct onnx_op *operator_find(struct span name, bool ml);
 
 /* Help for those who write one. Errors name the node and its operator. */
 MUST_CHECK enum err step_refuse(struct step *s, const char *problem);
@@ -60,10 +61,12 @@ enum err op_compare(struct step *s);
 enum err op_variadic(struct step *s);
 
 #define OPERATOR(domain, name, least, handler) enum err handler(struct step *s);
+#define FOREST(name, handler)                  enum err handler(struct step *s);
 #define UNARY(name, handler, function)
 #define BINARY(name, handler, function, integer)
 #include "compute/engine/operators.def"
 #undef OPERATOR
+#undef FOREST
 #undef UNARY
 #undef BINARY
 

@@ -66,8 +66,10 @@ void precondition_apply(const struct preconditioner *p, double *direction)
         const double *factor = p->factor + c * (p->inputs + 1) * (p->inputs + 1);
 
         cblas_dcopy(q, direction + c, m, p->column, 1);
-        cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, q, factor, q, p->column, 1);
-        cblas_dtrsv(CblasColMajor, CblasLower, CblasTrans, CblasNonUnit, q, factor, q, p->column, 1);
+        cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, q, factor, q, p->column,
+                    1);
+        cblas_dtrsv(CblasColMajor, CblasLower, CblasTrans, CblasNonUnit, q, factor, q, p->column,
+                    1);
         cblas_dcopy(q, p->column, 1, direction + c, m);
     }
 }

@@ -4,9 +4,9 @@
 
 #include "compute/engine/logistic.h"
 
-/* A guess of the inverse Hessian of logistic regression: for every output the block it has while all
- * weights are 0, rate (1 - rate) x'x / rows + l2 / rows, from at most 4096 evenly spaced rows. It
- * halves the iterations and more when features are correlated. */
+/* A guess of the inverse Hessian of logistic regression: for every output the block it has while
+ * all weights are 0, rate (1 - rate) x'x / rows + l2 / rows, from at most 4096 evenly spaced rows.
+ * It halves the iterations and more when features are correlated. */
 struct preconditioner {
     size_t outputs; /* 0: there is none, the identity is as good */
     size_t inputs;

@@ -33,8 +33,7 @@ static enum err find_kinds(struct table *t, struct csv *c, struct refusal *why)
             break;
         for (size_t i = 0; i < t->columns; i++) {
             struct column *col = &t->column[i];
-            enum kind kind =
-                col->kind == KIND_TEXT ? KIND_TEXT : value_kind(c->fields[col->place]);
+            enum kind kind = col->kind == KIND_TEXT ? KIND_TEXT : value_kind(c->fields[col->place]);
 
             col->kind = kind_join(col->kind, kind);
         }

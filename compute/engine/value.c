@@ -117,9 +117,9 @@ static bool exact(const struct decimal *d, double *out)
 #if LDBL_MANT_DIG == 64
 
 /* The same with 64 bits: a 64-bit mantissa and a power of ten up to 27 are exact there, and one
- * rounding follows. The second one, to 53 bits, is right too unless the bits it drops are within one
- * of a half, where the first may have moved them across. Table files are full of 17-digit numbers,
- * and this reads them five times as fast as strtod. */
+ * rounding follows. The second one, to 53 bits, is right too unless the bits it drops are within
+ * one of a half, where the first may have moved them across. Table files are full of 17-digit
+ * numbers, and this reads them five times as fast as strtod. */
 static bool nearly_exact(const struct decimal *d, double *out)
 {
     static const long double high_powers[] = {1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,
