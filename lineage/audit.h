@@ -45,8 +45,9 @@ MUST_CHECK enum err audit_append(struct request *rq, enum err outcome);
  * ERR_NOT_FOUND when db->tenant has no such entry. Only outside transactions (TX_POINT). */
 MUST_CHECK enum err audit_wait_sequenced(struct db *db, const char *id, int64_t ms);
 
-/* Whether the tenant's log can be extended: while not, nothing governed may change. NULL or ""
- * asks for all logs. Any thread. */
+/* Whether the tenant's log can be extended: while not, nothing governed may change. NULL asks for
+ * every log (readiness), "" only whether logs are extended at all (callers of no tenant yet, whom
+ * one tenant's trouble must not lock out). Any thread. */
 bool audit_available(const char *tenant_id);
 
 #endif

@@ -77,9 +77,9 @@ bool audit_available(const char *tenant_id)
 {
     if (atomic_load(&running) && time_steady_ms() - atomic_load(&good_round) > STALE_MS)
         return false;
-    if (tenant_id == NULL || *tenant_id == '\0')
+    if (tenant_id == NULL)
         return atomic_load(&broken_logs) == 0;
-    return !is_broken(tenant_id);
+    return *tenant_id == '\0' || !is_broken(tenant_id);
 }
 
 struct sequencer_status sequencer_status(void)
