@@ -86,6 +86,17 @@ class Service:
             if self.temporary:
                 self.temporary.cleanup()
 
+    def close_after(self, mounts):
+        """Close, with what is mounted in the home unmounted before it is removed."""
+        try:
+            if self.process:
+                self.stop()
+        finally:
+            self.kill()
+            while mounts:
+                subprocess.run(["umount", "-l", mounts.pop()], check=False)
+            self.close()
+
     def client(self, token=None, tenant=None):
         return Client(self, token, tenant)
 

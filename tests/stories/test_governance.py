@@ -30,6 +30,7 @@ def story(world):
     world.dataset, world.job = world.trained()
     world.version = world.job["output"]
     world.approval = world.promoted(world.version)
+    world.unapproved = world.trained(dataset="cancer2", model="shadow")[1]["output"]
     deployer = world["deployer"]
     deployer.ok("PUT", P + "/endpoints/risk", {})
     world.deployment = deployer.ok("POST", P + "/endpoints/risk/deployments", {"version": world.version})
@@ -85,9 +86,11 @@ def test_a_rejected_job_never_runs(story):
 
 
 def test_a_protected_alias_moves_only_by_approval(story):
-    name, number = story.version.split("/")[1], int(story.version.split("/")[-1])
-    refused(story["project-owner"].put(f"{P}/models/{name}/aliases/production", {"version": number}), 403, "unapproved")
-    assert story["reader"].ok("GET", f"{P}/models/{name}")["aliases"] == {"production": number}
+    _, job = story.trained(dataset="cancer3", model="unproven")
+    refused(story["project-owner"].put(f"{P}/models/unproven/aliases/production", {"version": 1}), 403, "unapproved")
+    assert story["reader"].ok("GET", f"{P}/models/unproven")["aliases"] == {}
+    refused(story["project-owner"].delete(f"{P}/models/risk/aliases/production"), 403, "unapproved")
+    assert story["reader"].ok("GET", f"{P}/models/risk")["aliases"]["production"] == 1
 
 
 def test_an_unprotected_alias_moves_freely(story):
@@ -106,8 +109,7 @@ def test_the_evidence_shows_what_is_decided_on(story):
 
 
 def test_an_unapproved_version_cannot_be_deployed(story):
-    _, job = story.trained(dataset="cancer2", model="shadow")
-    refused(story["deployer"].post(P + "/endpoints/risk/deployments", {"version": job["output"]}), 403, "unapproved")
+    refused(story["deployer"].post(P + "/endpoints/risk/deployments", {"version": story.unapproved}), 403, "unapproved")
     assert story["deployer"].ok("GET", P + "/endpoints/risk")["version"] == story.version
 
 

@@ -4,7 +4,7 @@
 set -eu
 build="gcc make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libjwt-dev libjansson-dev libopenblas-dev
     liblapacke-dev libcurl4-openssl-dev libgnutls28-dev libargon2-dev libseccomp-dev postgresql"
-test="python3 python3-pytest python3-requests curl"
+test="python3 python3-pytest python3-requests python3-cryptography curl"
 check="clang-format clang-tidy cppcheck clang"
 fuzz="clang libclang-rt-14-dev"
 bench="python3-sklearn python3-numpy python3-pytest wrk postgresql-contrib"
