@@ -44,7 +44,7 @@ ALTER TABLE version ADD CONSTRAINT version_job FOREIGN KEY (tenant_id, job_id) R
 -- Nothing governed runs without an approval that covers exactly this.
 CREATE FUNCTION job_approved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.state IN ('queued', 'running') AND NEW.approval_id IS NOT NULL AND NOT EXISTS (
+    IF NEW.state IN ('queued', 'running') AND (OLD.state = 'waiting' OR NEW.approval_id IS NOT NULL) AND NOT EXISTS (
         SELECT FROM approval a WHERE a.tenant_id = NEW.tenant_id AND a.id = NEW.approval_id AND a.state = 'approved'
            AND a.expires_at > now() AND a.job_id = NEW.id AND a.subject_digest = NEW.spec_digest)
     THEN
