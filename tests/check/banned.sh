@@ -24,5 +24,5 @@ for f in */README.md; do
     lines=$(wc -l <"$f")
     [ "$lines" -le 60 ] || complain "$f has $lines lines (60)"
 done
-git grep -nIE 'TODO|FIXME|XXX' -- '*.c' '*.h' '*.py' '*.sql' && complain "unfinished work"
+git grep -nIE '\b(TODO|FIXME|XXX)\b' -- '*.c' '*.h' '*.py' '*.sql' && complain "unfinished work"
 exit $bad
