@@ -102,7 +102,7 @@ static _Noreturn void refuse(const struct cli *c, const struct reply *r)
         code = arena_printf(c->arena, "http-%ld", r->status);
     die(r->status >= 500 ? FAILED : REFUSED, "%s: %s%s (request %s)", code,
         message == NULL ? "the service gave no reason" : message,
-        r->status == 401 && c->profile.token != NULL ? "; sign in again with chancery login" : "",
+        strcmp(code, "token") == 0 ? "; sign in with chancery login" : "",
         id == NULL ? "unknown" : id);
 }
 

@@ -81,6 +81,8 @@ static char *string_text(struct arena *a, const char *s)
 {
     int64_t ms;
 
+    if (*s == '\0')
+        return arena_text(a, "-");
     if (strlen(s) != TIME_TEXT || !time_parse(s, &ms))
         return clean_text(a, s);
     return arena_printf(a, "%.10s %.8s", s, s + 11);

@@ -150,6 +150,7 @@ job=$(field id <"$work/job")
 say "scientist: job $job waits"
 done_by approver approve list
 train_request=$(as approver --quiet approve list)
+[ "$(field approval <"$work/job")" = "$train_request" ] || fail "the job does not name the request it waits for"
 refused four-eyes scientist approve accept "$train_request" --reason "it is fine, trust me"
 done_by approver approve show "$train_request"
 has "what is to be run"
@@ -188,8 +189,13 @@ done_by deployer endpoint history risk
 has "revoked"
 
 step 7 "The auditor: where it came from, where it went, who did what, and proof that nobody edited that"
-done_by auditor lineage upstream models/risk/versions/1
+prediction=$(as auditor --json lineage downstream models/risk/versions/1 | grep -o 'projects/credit/predictions/[0-9a-f-]*' | head -n 1)
+[ -n "$prediction" ] || fail "the prediction is not in the lineage"
+done_by auditor lineage upstream "$prediction"
+has "models/risk/versions/1"
 has "datasets/cancer/versions/1"
+has "approvals/$request"
+has "approvals/$train_request"
 done_by auditor lineage downstream datasets/cancer/versions/1
 has "models/risk/versions/1"
 done_by auditor lineage impact datasets/cancer/versions/1
@@ -221,6 +227,8 @@ show "$work/out"
 [ "$code" = 4 ] || fail "verification ended with $code where 4 was due"
 has "^leaf $leaf: "
 say "auditor: found, and named"
+done_by auditor audit check
+has "$leaf .* leaf"
 
 step 8 "Another tenant on the same installation: everything of acme's is as if it were not there"
 as admin --json tenant create globex | field bootstrap_code >"$work/code"
