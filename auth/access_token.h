@@ -9,7 +9,11 @@
 /* Personal access tokens, which are also the secrets of service accounts: "chy_pat_", the 16 bytes
  * of the id in hexadecimal, 32 random bytes in base64url. The SHA-256 of the whole text is kept. */
 #define ACCESS_TOKEN_PREFIX "chy_pat_"
-enum { ACCESS_TOKEN_LENGTH = 8 + 32 + 43, ACCESS_TOKEN_DAYS = 30, ACCESS_TOKEN_DAYS_MAX = 365 };
+enum {
+    ACCESS_TOKEN_LENGTH = 8 + 32 + 43,
+    ACCESS_TOKEN_S = 30 * 86400,
+    ACCESS_TOKEN_MAX_S = 365 * 86400
+};
 
 struct access_token {
     const char *id;

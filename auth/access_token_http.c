@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-enum { DAY_S = 86400 };
-
 struct new_token {
     const char *name;
     int64_t expires_in;
@@ -19,7 +17,7 @@ struct new_token {
 
 const struct field new_token_fields[] = {
     TEXT(struct new_token, name, 100),
-    OPT_INT(struct new_token, expires_in, 1, ACCESS_TOKEN_DAYS_MAX *DAY_S),
+    OPT_INT(struct new_token, expires_in, 1, ACCESS_TOKEN_MAX_S),
     OPT_NAME(struct new_token, service_account),
     FIELDS_END,
 };
@@ -85,7 +83,7 @@ static enum err reply_made(struct request *rq, const char *id, const char *text)
 /* POST /v1/tokens */
 enum err post_token(struct request *rq)
 {
-    struct new_token n = {.expires_in = ACCESS_TOKEN_DAYS * DAY_S};
+    struct new_token n = {.expires_in = ACCESS_TOKEN_S};
     struct access_token t = {.name = NULL};
     char id[ID_SIZE];
     struct digest hash;

@@ -6,7 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { UUID_BYTES = 16, SECRET_BYTES = 32, PREFIX = 8, HEX = 32, SECRET_TEXT = 43 };
+enum {
+    UUID_BYTES = 16,
+    SECRET_BYTES = 32,
+    PREFIX = 8,
+    HEX = 32,
+    SECRET_TEXT = 43,
+    HASH_TEXT = 2 * SHA256_SIZE
+};
 
 const struct field access_token_fields[] = {
     TEXT(struct access_token, id, 36),
@@ -131,7 +138,7 @@ static bool hash_fits(const char *text, const char *kept)
     struct digest hash = sha256_of(text, strlen(text));
     struct digest wanted;
 
-    return strlen(kept) == 2 * SHA256_SIZE && hex_decode(kept, wanted.bytes, SHA256_SIZE) &&
+    return strlen(kept) == HASH_TEXT && hex_decode(kept, wanted.bytes, SHA256_SIZE) &&
            digest_equal(&hash, &wanted);
 }
 

@@ -106,38 +106,53 @@ static enum err may_at_all(struct request *rq)
                : fail(rq, ERR_DENIED, "this needs %s", action_text(BINDING_WRITE));
 }
 
+/* What the body asks for, in terms of the policy. */
+struct wish {
+    enum role role;
+    uint32_t scope;
+    uint32_t principal;
+    const char *project_id;
+};
+
+static enum err understand(struct request *rq, const struct new_binding *n, struct wish *w)
+{
+    TRY(read_role(rq, n, &w->role));
+    TRY(read_until(rq, n));
+    TRY(find_scope(rq, n, &w->scope, &w->project_id));
+    return find_principal(rq, n->principal, &w->principal);
+}
+
+static enum err insert(struct request *rq, const struct new_binding *n, const struct wish *w)
+{
+    char id[ID_SIZE];
+    struct binding b = {.id = id,
+                        .principal_id = policy_principal(session_of(rq)->policy, w->principal)->id,
+                        .role = n->role,
+                        .scope = n->scope,
+                        .project_id = w->project_id,
+                        .valid_until = n->valid_until};
+    enum err e;
+
+    id_new(id);
+    e = binding_insert(rq->db, &b, rq->caller.id);
+    if (e == ERR_EXISTS)
+        return fail(rq, e, "%s has the role %s there already", n->principal, n->role);
+    return e == OK ? reply_binding(rq, id) : e;
+}
+
 /* POST /v1/bindings */
 enum err post_binding(struct request *rq)
 {
     struct new_binding n = {.principal = NULL};
-    struct binding b = {.project_id = NULL};
-    char id[ID_SIZE];
-    enum role role;
-    uint32_t scope;
-    uint32_t principal;
-    enum err e;
+    struct wish w = {.project_id = NULL};
 
     TRY(request_read(rq, &n));
     TRY(authority_fence(rq));
     TRY(may_at_all(rq));
-    TRY(read_role(rq, &n, &role));
-    TRY(read_until(rq, &n));
-    TRY(find_scope(rq, &n, &scope, &b.project_id));
-    TRY(find_principal(rq, n.principal, &principal));
+    TRY(understand(rq, &n, &w));
     request_object(rq, "bindings/%s/%s", n.principal, n.role);
-    TRY(authority_give(rq, role, scope, principal));
-
-    id_new(id);
-    b.id = id;
-    b.principal_id = policy_principal(session_of(rq)->policy, principal)->id;
-    b.role = n.role;
-    b.scope = n.scope;
-    b.valid_until = n.valid_until;
-    e = binding_insert(rq->db, &b, rq->caller.id);
-    if (e == ERR_EXISTS)
-        return fail(rq, e, "%s has the role %s there already", n.principal, n.role);
-    TRY(e);
-    return reply_binding(rq, id);
+    TRY(authority_give(rq, w.role, w.scope, w.principal));
+    return insert(rq, &n, &w);
 }
 
 /* Own bindings are everyone's to see; others by the right to read them, there. */
@@ -172,24 +187,31 @@ enum err get_bindings(struct request *rq)
                          offsetof(struct binding, id));
 }
 
+/* Whoever may give a role may take it. One that this version does not know gives nothing. */
+static enum err may_delete(struct request *rq, const struct binding *b)
+{
+    const struct session *s = session_of(rq);
+    enum role role = role_find(b->role);
+    uint32_t scope =
+        strcmp(b->scope, "platform") == 0 ? SCOPE_AT_PLATFORM : session_scope(s, b->project);
+
+    if (!session_may(s, BINDING_READ, scope) && strcmp(b->principal_id, rq->caller.id) != 0)
+        return ERR_NOT_FOUND;
+    if (role == ROLE_COUNT)
+        return may_at_all(rq);
+    return authority_give(rq, role, scope, policy_find_principal(s->policy, b->principal_id));
+}
+
 /* DELETE /v1/bindings/{binding} */
 enum err delete_binding(struct request *rq)
 {
-    const struct session *s = session_of(rq);
     struct binding b;
-    enum role role;
-    uint32_t scope;
 
     TRY(authority_fence(rq));
     TRY(binding_find(rq->db, rq->args[0], &b));
     request_object(rq, "bindings/%s/%s", b.principal, b.role);
     rq->project = b.project;
-    scope = strcmp(b.scope, "platform") == 0 ? SCOPE_AT_PLATFORM : session_scope(s, b.project);
-    if (!session_may(s, BINDING_READ, scope) && strcmp(b.principal_id, rq->caller.id) != 0)
-        return ERR_NOT_FOUND;
-    role = role_find(b.role);
-    if (role != ROLE_COUNT)
-        TRY(authority_give(rq, role, scope, policy_find_principal(s->policy, b.principal_id)));
+    TRY(may_delete(rq, &b));
     TRY(binding_delete(rq->db, b.id));
     TRY(authority_admin_remains(rq));
     return request_reply_empty(rq);

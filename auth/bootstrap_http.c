@@ -39,29 +39,36 @@ static enum err give(struct request *rq, enum role role, const char *scope)
                           rq->caller.id);
 }
 
+static enum err use_code(struct request *rq, const struct bootstrap *b, bool *platform)
+{
+    enum err e = bootstrap_use(rq->db, b->code, rq->caller.tenant_id, b->tenant, platform);
+
+    if (e == ERR_NOT_FOUND)
+        return fail(rq, ERR_CREDENTIALS, "the code is wrong, used, too old or for another tenant");
+    if (e == ERR_EXISTS)
+        return fail(rq, e, "there is a tenant %s already", b->tenant);
+    return e;
+}
+
+static enum err make_admin(struct request *rq, const struct bootstrap *b)
+{
+    struct principal p = {.id = rq->caller.id, .name = b->user, .kind = "user"};
+
+    TRY(password_hash(rq->arena, b->password, &p.password_hash));
+    return principal_insert(rq->db, &p, p.id);
+}
+
 /* The caller is the admin to be, of the tenant to be: post_bootstrap has made their ids up. The
  * password is hashed here, so only the bearer of a good code can make us hash. */
 static enum err make(struct request *rq)
 {
     struct bootstrap b;
-    const char *phc = NULL;
     bool platform;
-    enum err e;
 
     TRY(request_read(rq, &b));
     request_object(rq, "tenants/%s", b.tenant);
-    e = bootstrap_use(rq->db, b.code, rq->caller.tenant_id, b.tenant, &platform);
-    if (e == ERR_NOT_FOUND)
-        return fail(rq, ERR_CREDENTIALS, "the code is wrong, used, too old or for another tenant");
-    if (e == ERR_EXISTS)
-        return fail(rq, e, "there is a tenant %s already", b.tenant);
-    TRY(e);
-    TRY(password_hash(rq->arena, b.password, &phc));
-    TRY(principal_insert(
-        rq->db,
-        &(struct principal){
-            .id = rq->caller.id, .name = b.user, .kind = "user", .password_hash = phc},
-        rq->caller.id));
+    TRY(use_code(rq, &b, &platform));
+    TRY(make_admin(rq, &b));
     TRY(give(rq, ROLE_TENANT_ADMIN, "tenant"));
     return platform ? give(rq, ROLE_PLATFORM_OPERATOR, "platform") : OK;
 }

@@ -60,7 +60,7 @@ static enum err write_file(struct arena *a, const char *path, const char *code)
         good = close(fd) == 0 && good;
     if (good && rename(beside, path) == 0)
         return OK;
-    log_world("%s cannot be written: %s", path, strerror(errno));
+    log_world("%s cannot be written: %s", path, strerrordesc_np(errno));
     (void)unlink(beside);
     return ERR_STORAGE;
 }
@@ -81,7 +81,7 @@ enum err bootstrap_issue(struct db *db, const char *path)
 void bootstrap_used(void)
 {
     if (code_file != NULL && unlink(code_file) != 0 && errno != ENOENT)
-        log_world("%s cannot be removed: %s", code_file, strerror(errno));
+        log_world("%s cannot be removed: %s", code_file, strerrordesc_np(errno));
 }
 
 enum err bootstrap_code_for(struct db *db, const char *tenant, const char **code,

@@ -9,15 +9,16 @@
 #include <string.h>
 
 enum { SETS = 2048, WAYS = 4, FORGET_MS = 15 * 60 * 1000, FIRST_MS = 1000, DOUBLINGS_MAX = 16 };
+enum { MINUTE_MS = 60 * 1000, FIVE_MINUTES_MS = 5 * MINUTE_MS };
 
 struct limit {
     int free_tries;
     int64_t longest_ms;
     int64_t forgive_ms; /* one failure is forgiven after this long; 0: never */
 };
-static const struct limit per_account = {5, 60 * 1000, 0};
+static const struct limit per_account = {5, MINUTE_MS, 0};
 /* A whole company may come from one address. */
-static const struct limit per_source = {100, 5 * 60 * 1000, 2000};
+static const struct limit per_source = {100, FIVE_MINUTES_MS, 2000};
 
 struct counter {
     uint64_t key; /* 0: free */

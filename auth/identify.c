@@ -55,14 +55,13 @@ static enum err refuse(struct request *rq, const char *why)
 /* RFC 9110 §5.3: Authorization is no list, so a second one is an attack or a fault. */
 static enum err read_header(struct request *rq, const char **out)
 {
-    *out = NULL;
-    for (size_t i = 0; i < rq->headers_count; i++) {
-        if (strcmp(rq->headers[i].name, "authorization") != 0)
-            continue;
-        if (*out != NULL)
-            return fail(rq, ERR_TOKEN, "there are two Authorization headers");
-        *out = rq->headers[i].value;
-    }
+    unsigned count = 0;
+
+    for (size_t i = 0; i < rq->headers_count; i++)
+        count += strcmp(rq->headers[i].name, "authorization") == 0;
+    if (count > 1)
+        return fail(rq, ERR_TOKEN, "there are two Authorization headers");
+    *out = request_header(rq, "authorization");
     if (*out == NULL)
         return fail(
             rq, ERR_TOKEN,
@@ -90,7 +89,7 @@ static enum err basic_password(struct request *rq, const char *encoded, const ch
 
 static enum err read_credential(struct request *rq, const char **out)
 {
-    const char *header;
+    const char *header = "";
 
     TRY(read_header(rq, &header));
     if (strncasecmp(header, "Basic ", 6) == 0)

@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { KEYS_MAX = 64, DER_MAX = 512, KID_BYTES = 12, UNKNOWN_MAX = 32, UNKNOWN_MS = 10000 };
-enum { LOOKUPS_PER_SECOND = 20, COORDINATE = 32 };
+enum { LOOKUPS_PER_SECOND = 20, COORDINATE = 32, SEALED_TEXT = 2 * DER_MAX };
 
 struct signing_key {
     char kid[KID_SIZE];
@@ -70,7 +70,7 @@ struct key_row {
 
 static const struct field key_columns[] = {
     TEXT(struct key_row, kid, KID_SIZE),
-    TEXT(struct key_row, sealed, 2 * DER_MAX),
+    TEXT(struct key_row, sealed, SEALED_TEXT),
     INT(struct key_row, signs_until_ms, 0, INT64_MAX),
     FIELDS_END,
 };

@@ -17,15 +17,6 @@ struct client {
     const char *secret;
 };
 
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if ((c | 32) >= 'a' && (c | 32) <= 'f')
-        return (c | 32) - 'a' + 10;
-    return -1;
-}
-
 /* application/x-www-form-urlencoded; NULL when it is not, or hides a NUL. */
 static const char *decode(struct arena *a, const char *text, size_t length)
 {
@@ -33,16 +24,13 @@ static const char *decode(struct arena *a, const char *text, size_t length)
     size_t n = 0;
 
     for (size_t i = 0; i < length; i++) {
-        out[n] = text[i] == '+' ? ' ' : text[i];
-        if (text[i] == '%') {
-            int high = i + 2 < length ? digit(text[i + 1]) : -1;
-            int low = high < 0 ? -1 : digit(text[i + 2]);
-
-            if (low < 0)
-                return NULL;
-            out[n] = (char)(high * 16 + low);
+        if (text[i] == '%' && i + 2 < length &&
+            hex_decode(arena_copy(a, text + i + 1, 2), out + n, 1))
             i += 2;
-        }
+        else if (text[i] == '%')
+            return NULL;
+        else
+            out[n] = (char)(text[i] == '+' ? ' ' : text[i]);
         if (out[n++] == '\0')
             return NULL;
     }
@@ -69,6 +57,25 @@ static enum err take(struct request *rq, struct client *c, const char *name, con
     return OK;
 }
 
+static const char *find(const char *from, const char *end, char c)
+{
+    const char *at = memchr(from, c, (size_t)(end - from));
+
+    return at == NULL ? end : at;
+}
+
+static enum err read_pair(struct request *rq, struct client *c, const char *from, const char *end)
+{
+    const char *equals = find(from, end, '=');
+    const char *after = equals == end ? end : equals + 1;
+    const char *name = decode(rq->arena, from, (size_t)(equals - from));
+    const char *value = decode(rq->arena, after, (size_t)(end - after));
+
+    if (name == NULL || value == NULL)
+        return fail(rq, ERR_INVALID, "the body is not well formed");
+    return take(rq, c, name, value);
+}
+
 static enum err read_form(struct request *rq, struct client *c)
 {
     const char *type = request_header(rq, "content-type");
@@ -78,19 +85,9 @@ static enum err read_form(struct request *rq, struct client *c)
     if (type == NULL || strncasecmp(type, "application/x-www-form-urlencoded", 33) != 0)
         return fail(rq, ERR_INVALID, "the body must be application/x-www-form-urlencoded");
     while (p < end) {
-        const char *stop = memchr(p, '&', (size_t)(end - p));
-        const char *equals;
-        const char *name;
-        const char *value;
+        const char *stop = find(p, end, '&');
 
-        stop = stop == NULL ? end : stop;
-        equals = memchr(p, '=', (size_t)(stop - p));
-        equals = equals == NULL ? stop : equals;
-        name = decode(rq->arena, p, (size_t)(equals - p));
-        value = equals == stop ? "" : decode(rq->arena, equals + 1, (size_t)(stop - equals - 1));
-        if (name == NULL || value == NULL)
-            return fail(rq, ERR_INVALID, "the body is not well formed");
-        TRY(take(rq, c, name, value));
+        TRY(read_pair(rq, c, p, stop));
         p = stop + 1;
     }
     return OK;
@@ -119,6 +116,20 @@ static enum err read_basic(struct request *rq, struct client *c)
     return OK;
 }
 
+static enum err wrong_client(struct request *rq)
+{
+    return fail(rq, ERR_CREDENTIALS, "the client or its secret is wrong");
+}
+
+static bool is_client(struct request *rq, const struct client *c, const struct policy *policy,
+                      uint32_t who)
+{
+    const struct policy_principal *p = policy_principal(policy, who);
+
+    return policy_alive(policy, who) && p->kind == PRINCIPAL_SERVICE &&
+           strcmp(c->id, arena_printf(rq->arena, "%s/%s", policy_tenant(policy), p->name)) == 0;
+}
+
 /* The secret must be a token of the very service account that the client says it is. */
 static enum err check_client(struct request *rq, const struct client *c)
 {
@@ -129,20 +140,15 @@ static enum err check_client(struct request *rq, const struct client *c)
                      ? ERR_TOKEN
                      : access_token_open(rq->db, c->secret, &claims, &policy);
 
-    if (e == OK) {
-        who = policy_find_principal(policy, claims.principal);
-        e = ERR_TOKEN;
-        if (!policy_alive(policy, who) ||
-            policy_principal(policy, who)->kind != PRINCIPAL_SERVICE ||
-            strcmp(c->id, arena_printf(rq->arena, "%s/%s", policy_tenant(policy),
-                                       policy_principal(policy, who)->name)) != 0)
-            policy_drop(policy);
-        else {
-            (void)session_begin(rq, &claims, policy, who);
-            e = OK;
-        }
+    if (e != OK)
+        return e == ERR_TOKEN ? wrong_client(rq) : e;
+    who = policy_find_principal(policy, claims.principal);
+    if (!is_client(rq, c, policy, who)) {
+        policy_drop(policy);
+        return wrong_client(rq);
     }
-    return e == ERR_TOKEN ? fail(rq, ERR_CREDENTIALS, "the client or its secret is wrong") : e;
+    (void)session_begin(rq, &claims, policy, who);
+    return OK;
 }
 
 static enum err record(struct request *rq)
@@ -200,9 +206,8 @@ enum err get_openid_configuration(struct request *rq)
     const char *jwks = arena_printf(rq->arena, "%s/oauth2/jwks", issuer);
 
     return request_reply_json(
-        rq, json_pack("{s:s,s:s,s:s,s:[s],s:[],s:[ss],s:[s]}", "issuer", issuer, "token_endpoint",
-                      token, "jwks_uri", jwks, "grant_types_supported", "client_credentials",
+        rq, json_pack("{s:s,s:s,s:s,s:[s],s:[],s:[ss]}", "issuer", issuer, "token_endpoint", token,
+                      "jwks_uri", jwks, "grant_types_supported", "client_credentials",
                       "response_types_supported", "token_endpoint_auth_methods_supported",
-                      "client_secret_basic", "client_secret_post",
-                      "id_token_signing_alg_values_supported", "ES256"));
+                      "client_secret_basic", "client_secret_post"));
 }

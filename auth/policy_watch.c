@@ -9,54 +9,60 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { POLL_MS = 1000, KEYS_MS = 30000, CONNECT_S = 3 };
+enum { POLL_MS = 1000, KEYS_MS = 30000 };
 
 static struct watch {
     pthread_t thread;
     bool running;
     int stop_fd;
-    const char *conninfo;
-    PGconn *ear;     /* hears notifications */
-    struct db db;    /* reads epochs and policies */
+    struct db db;
+    int backend;     /* the process that listens for us */
     int64_t keys_ms; /* when the signing keys were read last */
 } watch = {.stop_fd = -1};
+
+QUERY(policy_listen_sql, "LISTEN authz");
 
 /* False when it is time to stop. */
 static bool pause_for(int timeout_ms)
 {
     struct pollfd fds[2] = {{.fd = watch.stop_fd, .events = POLLIN},
-                            {.fd = PQsocket(watch.ear), .events = POLLIN}};
+                            {.fd = PQsocket(watch.db.conn), .events = POLLIN}};
 
-    (void)poll(fds, watch.ear == NULL ? 1 : 2, timeout_ms);
+    (void)poll(fds, watch.db.conn == NULL ? 1 : 2, timeout_ms);
     return (fds[0].revents & POLLIN) == 0;
 }
 
-static bool listen_to_changes(void)
+static enum err start_listening(void *unused)
 {
-    static const char *const names[] = {"dbname", "connect_timeout", "application_name", NULL};
-    char timeout[8];
-    const char *values[] = {watch.conninfo, timeout, "chancery policy watch", NULL};
-    PGresult *result;
+    (void)unused;
+    return db_run(&watch.db, &policy_listen_sql, NULL, NO_PARAMS);
+}
+
+static bool connect_and_listen(void)
+{
     bool listening;
 
-    (void)snprintf(timeout, sizeof(timeout), "%d", CONNECT_S);
-    watch.ear = PQconnectdbParams(names, values, 1);
-    result = PQexec(watch.ear, "LISTEN authz");
-    listening = PQresultStatus(result) == PGRES_COMMAND_OK;
-    PQclear(result);
+    watch.db.arena = arena_new();
+    listening = db_tx(&watch.db, TX_POINT, NULL, start_listening, NULL) == OK;
+    arena_free(watch.db.arena);
+    watch.db.arena = NULL;
+    watch.backend = PQbackendPID(watch.db.conn);
     return listening;
 }
 
 static void disconnect(void)
 {
     snapshot_seen(0);
-    PQfinish(watch.ear);
-    watch.ear = NULL;
     db_close(&watch.db);
+}
+
+/* A lost connection is opened anew by the next statement, but that one hears nothing. */
+static bool still_listening(void)
+{
+    return PQbackendPID(watch.db.conn) == watch.backend;
 }
 
 /* A tenant whose policy cannot be renewed has none here any more: the next request asks anew. */
@@ -70,15 +76,15 @@ static bool renew(const char *tenant_id)
     arena_free(watch.db.arena);
     watch.db.arena = NULL;
     policy_drop(p);
-    return e == OK || e == ERR_NOT_FOUND;
+    return (e == OK || e == ERR_NOT_FOUND) && still_listening();
 }
 
 static bool hear(void)
 {
     PGnotify *notice;
-    bool good = PQconsumeInput(watch.ear) == 1;
+    bool good = PQconsumeInput(watch.db.conn) == 1;
 
-    while (good && (notice = PQnotifies(watch.ear)) != NULL) {
+    while (good && (notice = PQnotifies(watch.db.conn)) != NULL) {
         snapshot_unsettle();
         good = !snapshot_has(notice->extra) || renew(notice->extra);
         PQfreemem(notice);
@@ -97,7 +103,7 @@ static bool compare_epochs(void)
         good = renew(tenants.items[i]);
     if (good && start - watch.keys_ms >= KEYS_MS) {
         watch.db.arena = a;
-        good = keys_renew(&watch.db) == OK;
+        good = keys_renew(&watch.db) == OK && still_listening();
         watch.keys_ms = start;
     }
     watch.db.arena = NULL;
@@ -133,7 +139,7 @@ static void *run(void *unused)
     bool going = true;
 
     while (going) {
-        if (listen_to_changes() && db_open(&watch.db, watch.conninfo) == OK) {
+        if (connect_and_listen()) {
             snapshot_forget(NULL);
             going = attend();
             if (going)
@@ -147,7 +153,7 @@ static void *run(void *unused)
 
 enum err watch_start(const char *conninfo)
 {
-    watch.conninfo = conninfo;
+    watch.db = (struct db){.conninfo = conninfo};
     watch.stop_fd = eventfd(0, EFD_CLOEXEC);
     if (watch.stop_fd < 0)
         return ERR_UNAVAILABLE;

@@ -24,6 +24,9 @@ MUST_CHECK enum err sign_in(struct request *rq, const char *tenant, const char *
 /* Only the caller's own password, again. */
 MUST_CHECK enum err sign_in_again(struct request *rq, const char *password);
 
+/* A new password, in a write transaction of the tenant. */
+MUST_CHECK enum err sign_in_store(struct db *db, const char *id, const char *phc);
+
 /* A tenant by name: ERR_NOT_FOUND. Outside transactions. */
 MUST_CHECK enum err sign_in_tenant(struct db *db, const char *name, struct sign_in *out);
 

@@ -82,15 +82,22 @@ const struct field password_change_fields[] = {
     FIELDS_END,
 };
 
-QUERY(password_store_sql, "UPDATE principal SET password_hash = $2"
-                          " WHERE tenant_id = current_tenant() AND id = $1::uuid");
-
 static enum err store(struct request *rq)
 {
     const struct password_change *c = session_of(rq)->work;
 
     request_object(rq, "users/%s", rq->caller.name);
-    return db_change(rq->db, &password_store_sql, PARAMS(P_TEXT(rq->caller.id), P_TEXT(c->hash)));
+    return sign_in_store(rq->db, rq->caller.id, c->hash);
+}
+
+static enum err check_current(struct request *rq, const char *current)
+{
+    enum err e = sign_in_again(rq, current);
+
+    if (e != ERR_CREDENTIALS)
+        return e;
+    rq->target = "current";
+    return fail(rq, ERR_DENIED, "current: is not the password");
 }
 
 /* POST /v1/me/password. A token does not do: whoever finds one must not take the account over. */
@@ -98,21 +105,12 @@ enum err post_my_password(struct request *rq)
 {
     struct password_change c = {.hash = NULL};
     struct session *s = session_of(rq);
-    enum err e;
 
     TRY(request_read(rq, &c));
     if (rq->caller.kind != PRINCIPAL_USER || s->claims.kind != TOKEN_ACCESS)
         return fail(rq, ERR_DENIED, "passwords are changed by users who have signed in");
-    e = sign_in_again(rq, c.current);
-    if (e == ERR_CREDENTIALS) {
-        rq->target = "current";
-        return fail(rq, ERR_DENIED, "current: is not the password");
-    }
-    TRY(e);
-    e = password_hash(rq->arena, c.new, &c.hash);
-    if (e == ERR_RATE)
-        return fail(rq, e, "too many passwords are being checked; try again");
-    TRY(e);
+    TRY(check_current(rq, c.current));
+    TRY(password_hash(rq->arena, c.new, &c.hash));
     s->work = &c;
     TRY(request_tx(rq, store));
     return request_reply_empty(rq);

@@ -113,6 +113,14 @@ enum err sign_in(struct request *rq, const char *tenant, const char *user, const
     return OK;
 }
 
+QUERY(sign_in_store_sql, "UPDATE principal SET password_hash = $2"
+                         " WHERE tenant_id = current_tenant() AND id = $1::uuid");
+
+enum err sign_in_store(struct db *db, const char *id, const char *phc)
+{
+    return db_change(db, &sign_in_store_sql, PARAMS(P_TEXT(id), P_TEXT(phc)));
+}
+
 enum err sign_in_again(struct request *rq, const char *password)
 {
     struct sign_in found = {.id = NULL};

@@ -149,32 +149,44 @@ static void free_slots(struct slot *s)
     }
 }
 
+static void forget_one(const char *tenant_id)
+{
+    struct shard *s = shard_of(tenant_id);
+    struct slot **at;
+    struct slot *gone;
+
+    (void)pthread_mutex_lock(&s->lock);
+    at = find(s, tenant_id);
+    gone = *at;
+    if (gone != NULL) {
+        *at = gone->next;
+        gone->next = NULL;
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    free_slots(gone);
+}
+
+static void forget_shard(struct shard *s)
+{
+    struct slot *gone;
+
+    (void)pthread_mutex_lock(&s->lock);
+    gone = s->first;
+    s->first = NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    free_slots(gone);
+}
+
 void snapshot_forget(const char *tenant_id)
 {
     (void)pthread_once(&once, prepare);
     snapshot_unsettle();
-    for (size_t i = 0; i < SHARDS; i++) {
-        struct shard *s = &shards[i];
-        struct slot *gone = NULL;
-
-        if (tenant_id != NULL && s != shard_of(tenant_id))
-            continue;
-        (void)pthread_mutex_lock(&s->lock);
-        if (tenant_id == NULL) {
-            gone = s->first;
-            s->first = NULL;
-        } else {
-            struct slot **at = find(s, tenant_id);
-
-            gone = *at;
-            if (gone != NULL) {
-                *at = gone->next;
-                gone->next = NULL;
-            }
-        }
-        (void)pthread_mutex_unlock(&s->lock);
-        free_slots(gone);
+    if (tenant_id != NULL) {
+        forget_one(tenant_id);
+        return;
     }
+    for (size_t i = 0; i < SHARDS; i++)
+        forget_shard(&shards[i]);
 }
 
 void snapshot_unsettle(void)
@@ -187,25 +199,29 @@ void snapshot_seen(int64_t steady_ms)
     atomic_store(&seen_ms, steady_ms == 0 ? -(long long)SNAPSHOT_BLIND_MS - 1 : steady_ms);
 }
 
+/* A power of two, from 16, is full. */
+static void append(struct arena *a, struct texts *t, const char *text)
+{
+    if (t->count == 0 || (t->count >= 16 && (t->count & (t->count - 1)) == 0)) {
+        size_t room = t->count == 0 ? 16 : 2 * t->count;
+        const char **more = arena_alloc(a, room * sizeof(*more));
+
+        if (t->count > 0)
+            memcpy(more, t->items, t->count * sizeof(*more));
+        t->items = more;
+    }
+    t->items[t->count++] = arena_text(a, text);
+}
+
 struct texts snapshot_tenants(struct arena *a)
 {
     struct texts t = {.count = 0};
-    size_t room = 64;
 
     (void)pthread_once(&once, prepare);
-    t.items = arena_alloc(a, room * sizeof(*t.items));
     for (size_t i = 0; i < SHARDS; i++) {
         (void)pthread_mutex_lock(&shards[i].lock);
-        for (const struct slot *s = shards[i].first; s != NULL; s = s->next) {
-            if (t.count == room) {
-                const char **more = arena_alloc(a, 2 * room * sizeof(*more));
-
-                memcpy(more, t.items, room * sizeof(*more));
-                t.items = more;
-                room *= 2;
-            }
-            t.items[t.count++] = arena_text(a, policy_tenant_id(s->policy));
-        }
+        for (const struct slot *s = shards[i].first; s != NULL; s = s->next)
+            append(a, &t, policy_tenant_id(s->policy));
         (void)pthread_mutex_unlock(&shards[i].lock);
     }
     return t;

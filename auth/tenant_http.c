@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/bootstrap.h"
+#include "auth/tenant.h"
 
+#include "auth/bootstrap.h"
 #include "auth/handlers.h"
 #include "core/request.h"
-
-struct tenant {
-    const char *name;
-    const char *state;
-};
-
-static const struct field tenant_fields[] = {
-    NAME(struct tenant, name),
-    TEXT(struct tenant, state, 10),
-    FIELDS_END,
-};
-
-QUERY(tenant_all_sql, "SELECT name, state FROM tenant_all()");
 
 /* GET /v1/tenants */
 enum err get_tenants(struct request *rq)
 {
     struct rows rows;
 
-    TRY(db_list(rq->db, &tenant_all_sql, tenant_fields, sizeof(struct tenant), &rows, NO_PARAMS));
+    TRY(tenant_list(rq->db, &rows));
     return request_reply_list(rq, tenant_fields, sizeof(struct tenant), &rows, NULL);
 }
 
@@ -44,8 +32,6 @@ static const struct field made_tenant_fields[] = {
     FIELDS_END,
 };
 
-QUERY(tenant_taken_sql, "SELECT name, state FROM tenant_find($1)");
-
 /* POST /v1/tenants */
 enum err post_tenant(struct request *rq)
 {
@@ -55,7 +41,7 @@ enum err post_tenant(struct request *rq)
 
     TRY(request_read(rq, &n));
     request_object(rq, "tenants/%s", n.name);
-    e = db_one(rq->db, &tenant_taken_sql, tenant_fields, &taken, PARAMS(P_TEXT(n.name)));
+    e = tenant_find(rq->db, n.name, &taken);
     if (e == OK)
         return fail(rq, ERR_EXISTS, "there is a tenant %s already", n.name);
     if (e != ERR_NOT_FOUND)
