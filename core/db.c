@@ -451,6 +451,11 @@ static enum err end(struct db *db, enum err e)
     else
         db->committing = true;
     (void)synchronize(db, &ignored);
+    /* After an error the pipeline skipped that ROLLBACK, and an explicit BEGIN still stands. */
+    if (PQtransactionStatus(db->conn) != PQTRANS_IDLE) {
+        (void)send(db, &db_rollback, -1, NO_PARAMS);
+        (void)synchronize(db, &ignored);
+    }
     return e != OK ? e : db->failed;
 }
 
