@@ -180,14 +180,30 @@ static bool host_valid(const char *host)
                 strlen(host));
 }
 
+/* Is the entry one of the list? */
+static bool is_listed(const struct text *names, const char *entry)
+{
+    size_t length = strlen(entry);
+
+    for (const char *at = names->data; at != NULL && *at != '\0'; at += at[0] == ',') {
+        if (strncmp(at, entry, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+            return true;
+        at += strcspn(at, ",");
+    }
+    return false;
+}
+
 static void add_host(struct text *names, const char *host)
 {
+    char entry[260];
+
     if (!host_valid(host)) {
         log_ours("\"%s\" is no host name or address; the certificate is made without it", host);
         return;
     }
-    text_printf(names, "%s%s:%s", names->length > 0 ? "," : "", is_address(host) ? "IP" : "DNS",
-                host);
+    (void)snprintf(entry, sizeof(entry), "%s:%s", is_address(host) ? "IP" : "DNS", host);
+    if (!is_listed(names, entry))
+        text_printf(names, "%s%s", names->length > 0 ? "," : "", entry);
 }
 
 static void list_names(struct text *names, const char *host, const char *extra)
@@ -198,7 +214,7 @@ static void list_names(struct text *names, const char *host, const char *extra)
     add_host(names, "localhost");
     add_host(names, "127.0.0.1");
     add_host(names, "::1");
-    if (host[0] != '\0' && strcmp(host, "localhost") != 0)
+    if (host[0] != '\0')
         add_host(names, host);
     if (copy != NULL)
         for (char *h = strtok_r(copy, ", ", &rest); h != NULL; h = strtok_r(NULL, ", ", &rest))
