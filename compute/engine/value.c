@@ -159,6 +159,12 @@ static double by_library(struct span s)
     return strtod(copy, NULL);
 }
 
+/* Past 2^53 not every integer is a double. */
+static bool is_integer(const struct decimal *d)
+{
+    return d->whole && d->digits <= MANTISSA_DIGITS && d->mantissa <= (UINT64_C(1) << 53);
+}
+
 struct value value_read(struct span cell)
 {
     struct span s = trim(cell);
@@ -175,7 +181,7 @@ struct value value_read(struct span cell)
         x = by_library(s);
     if (!isfinite(x))
         return (struct value){KIND_TEXT, NAN};
-    return (struct value){d.whole && fabs(x) <= 0x1p53 ? KIND_INTEGER : KIND_REAL, x};
+    return (struct value){is_integer(&d) ? KIND_INTEGER : KIND_REAL, x};
 }
 
 enum kind value_kind(struct span cell)
@@ -186,7 +192,7 @@ enum kind value_kind(struct span cell)
     /* numbers far from every limit need not be computed */
     if (s.length > 0 && s.data[0] <= '9' && take_apart(s, &d) && d.digits <= MANTISSA_DIGITS &&
         d.exponent > -280 && d.exponent < 280)
-        return d.whole && d.mantissa <= (UINT64_C(1) << 53) ? KIND_INTEGER : KIND_REAL;
+        return is_integer(&d) ? KIND_INTEGER : KIND_REAL;
     return value_read(cell).kind;
 }
 

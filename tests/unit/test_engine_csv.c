@@ -172,6 +172,7 @@ static void values_have_kinds(void)
         {"1,5", KIND_TEXT, NAN},
         {"abc", KIND_TEXT, NAN},
         {"9007199254740992", KIND_INTEGER, 0x1p53},
+        {"9007199254740993", KIND_REAL, 0x1p53},
         {"123456789012345678901234567890", KIND_REAL, 123456789012345678901234567890.0},
         {"1e-400", KIND_REAL, 0},
     };
