@@ -235,8 +235,8 @@ static json_t *type_schema(const struct field *f)
     case FIELD_OBJECT:
         return json_pack("{s:s}", "type", "object");
     case FIELD_TEXTS:
-        return json_pack("{s:s, s:{s:s}, s:I}", "type", "array", "items", "type", "string",
-                         "maxItems", (json_int_t)f->max);
+        return json_pack("{s:s, s:{s:s}, s:I, s:I}", "type", "array", "items", "type", "string",
+                         "minItems", (json_int_t)f->min, "maxItems", (json_int_t)f->max);
     case FIELD_RECORD:
         return field_schema(f->fields);
     case FIELD_TIME:
@@ -246,7 +246,8 @@ static json_t *type_schema(const struct field *f)
     case FIELD_TEXT:
         break;
     }
-    return json_pack("{s:s, s:I}", "type", "string", "maxLength", (json_int_t)f->max);
+    return json_pack("{s:s, s:I, s:I}", "type", "string", "minLength", (json_int_t)f->min,
+                     "maxLength", (json_int_t)f->max);
 }
 
 json_t *field_schema(const struct field *fields)

@@ -37,16 +37,25 @@ enum lane dispatch_lane(const struct request *rq)
     }
 }
 
+static bool is_json(const char *type)
+{
+    static const char json[] = "application/json";
+
+    return strncasecmp(type, json, sizeof(json) - 1) == 0 &&
+           strchr("; \t", type[sizeof(json) - 1]) != NULL; /* or the end */
+}
+
 static enum err parse_body(struct request *rq)
 {
     const struct field *expected = rq->route->body;
     const char *type = request_header(rq, "content-type");
+    char nothing = 0;
     json_error_t error;
     json_t *json;
 
     if (expected == no_body || expected == file_body || expected == raw_body)
         return OK;
-    if (type != NULL && strncasecmp(type, "application/json", 16) != 0)
+    if (type != NULL && !is_json(type))
         return fail(rq, ERR_MEDIA_TYPE, "the body must be application/json");
     json = json_loadb(rq->raw_length == 0 ? "{}" : rq->raw,
                       rq->raw_length == 0 ? 2 : rq->raw_length, JSON_REJECT_DUPLICATES, &error);
@@ -55,7 +64,8 @@ static enum err parse_body(struct request *rq)
                     error.position);
     arena_own(rq->arena, json, release_json);
     rq->body = json;
-    return OK;
+    /* Where no member is known there is nothing to read, but something to refuse. */
+    return expected->name == NULL ? request_read(rq, &nothing) : OK;
 }
 
 static enum err identify_and_allow(void *arg)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One service a file of stories; a failing story shows the end of its log."""
 import pytest
+
+pytest.register_assert_rewrite("service", "raw")
 from service import Service, World
 
 

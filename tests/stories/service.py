@@ -128,8 +128,10 @@ class Service:
         end = time.monotonic() + 3  # temporary files go just after the reply
         while (after := (self.rows(), self.files())) != before and time.monotonic() < end:
             time.sleep(0.1)
-        assert sorted(set(after[0]) ^ set(before[0])) == []
-        assert sorted(set(after[1].items()) ^ set(before[1].items())) == []
+        tables = sorted({line.split("|")[0] for line in set(after[0]) ^ set(before[0])})
+        assert not tables, f"these tables changed: {tables}"
+        files = sorted(set(after[1].items()) ^ set(before[1].items()))
+        assert not files, f"these files changed: {files}"
 
     def bootstrap_code(self):
         return pathlib.Path(self.runtime["bootstrap_code_file"]).read_text().strip()
