@@ -63,8 +63,8 @@ MUST_CHECK enum err deployment_list(struct db *db, const char *endpoint_id, cons
 MUST_CHECK enum err approval_in_force(struct db *db, const char *version_id, const char **id);
 
 /* What an inference request needs to know, read anew for each: that is why a revocation holds at
- * once, on every replica. ERR_NOT_FOUND without endpoint, ERR_UNAPPROVED when what is deployed is no
- * longer approved, ERR_UNAVAILABLE when nothing is deployed. */
+ * once, on every replica. ERR_NOT_FOUND without endpoint, ERR_UNAPPROVED when what is deployed is
+ * no longer approved, ERR_UNAVAILABLE when nothing is deployed. */
 struct target {
     const char *deployment_id;
     const char *model;   /* the asset's name */

@@ -138,9 +138,10 @@ enum err post_deployment(struct request *rq)
     request_audit(rq, "approval", json_string(approval));
     TRY(deployment_end(rq->db, e.id));
     TRY(deployment_insert(rq->db, id, e.id, v.id, approval, rq->caller.id));
-    TRY(trace(rq, arena_printf(rq->arena, "projects/%s/endpoints/%s/deployments/%s", rq->args[0],
-                               e.name, id),
-              &v, approval));
+    TRY(trace(
+        rq,
+        arena_printf(rq->arena, "projects/%s/endpoints/%s/deployments/%s", rq->args[0], e.name, id),
+        &v, approval));
     TRY(deployment_find(rq->db, id, &d));
     request_status(rq, 201);
     return request_reply(rq, deployment_fields, &d);

@@ -16,16 +16,11 @@ const struct field endpoint_fields[] = {
 };
 
 const struct field deployment_fields[] = {
-    TEXT(struct deployment, id, 36),
-    TEXT(struct deployment, endpoint, 63),
-    TEXT(struct deployment, version, 200),
-    TEXT(struct deployment, approval, 36),
-    TEXT(struct deployment, digest, 64),
-    TEXT(struct deployment, state, 20),
-    TEXT(struct deployment, deployed_by, 63),
-    TIME(struct deployment, deployed_at),
-    OPT_TIME(struct deployment, ended_at),
-    FIELDS_END,
+    TEXT(struct deployment, id, 36),          TEXT(struct deployment, endpoint, 63),
+    TEXT(struct deployment, version, 200),    TEXT(struct deployment, approval, 36),
+    TEXT(struct deployment, digest, 64),      TEXT(struct deployment, state, 20),
+    TEXT(struct deployment, deployed_by, 63), TIME(struct deployment, deployed_at),
+    OPT_TIME(struct deployment, ended_at),    FIELDS_END,
 };
 
 /* Whether the approval a deployment rests on is in force. */
@@ -84,9 +79,9 @@ QUERY(endpoint_create_sql,
 enum err endpoint_create(struct db *db, const char *id, const char *project_id, const char *name,
                          const char *description, const char *by)
 {
-    return db_change(db, &endpoint_create_sql,
-                     PARAMS(P_TEXT(id), P_TEXT(project_id), P_TEXT(name), P_TEXT(description),
-                            P_TEXT(by)));
+    return db_change(
+        db, &endpoint_create_sql,
+        PARAMS(P_TEXT(id), P_TEXT(project_id), P_TEXT(name), P_TEXT(description), P_TEXT(by)));
 }
 
 QUERY(endpoint_describe_sql, "UPDATE endpoint SET description = $2, revision = revision + 1"
@@ -129,7 +124,8 @@ enum err deployment_insert(struct db *db, const char *id, const char *endpoint_i
 }
 
 #define DEPLOYMENT_SELECT                                                                          \
-    "SELECT d.id, e.name AS endpoint, format('models/%s/versions/%s', a.name, v.number) AS version," \
+    "SELECT d.id, e.name AS endpoint, format('models/%s/versions/%s', a.name, v.number) AS "       \
+    "version,"                                                                                     \
     "       d.approval_id AS approval, d.digest, CASE WHEN NOT " IN_FORCE " THEN 'revoked'"        \
     "       WHEN d.ended_at IS NULL THEN 'serving' ELSE 'ended' END AS state,"                     \
     "       b.name AS deployed_by, d.deployed_at, d.ended_at"                                      \
@@ -175,7 +171,8 @@ QUERY(approval_in_force_sql,
 enum err approval_in_force(struct db *db, const char *version_id, const char **id)
 {
     struct found found;
-    enum err e = db_one(db, &approval_in_force_sql, found_fields, &found, PARAMS(P_TEXT(version_id)));
+    enum err e =
+        db_one(db, &approval_in_force_sql, found_fields, &found, PARAMS(P_TEXT(version_id)));
 
     *id = e == OK ? found.id : NULL;
     return e == ERR_NOT_FOUND ? ERR_UNAPPROVED : e;
@@ -195,7 +192,8 @@ static const struct field target_fields[] = {
 QUERY(endpoint_target_sql,
       "SELECT d.id AS deployment_id, a.name AS model, d.digest, t.sha256,"
       "       format('models/%s/versions/%s', a.name, v.number) AS version,"
-      "       coalesce(v.state = 'ready' AND v.digest = d.digest AND " IN_FORCE ", false) AS in_force,"
+      "       coalesce(v.state = 'ready' AND v.digest = d.digest AND " IN_FORCE
+      ", false) AS in_force,"
       "       d.ended_at IS NOT NULL AS ended"
       "  FROM endpoint e"
       "  LEFT JOIN deployment d ON d.tenant_id = e.tenant_id AND d.id ="

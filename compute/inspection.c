@@ -29,8 +29,8 @@ static enum err load(struct request *rq, int fd, json_t **facts)
     struct frame f = {.json = NULL};
     json_t *event = NULL;
     const char *kind;
-    enum err e = launch(&engine, &(struct launch){
-                                     .mode = "serve", .input = -1, .output = -1, .model = fd});
+    enum err e =
+        launch(&engine, &(struct launch){.mode = "serve", .input = -1, .output = -1, .model = fd});
 
     if (e != OK)
         return e;

@@ -16,10 +16,10 @@ struct job {
     int64_t attempts;
     double progress; /* 0 … 1 */
     const char *message;
-    json_t *result;      /* metrics and counts once it succeeded */
-    const char *input;   /* datasets/cancer/versions/1 */
-    const char *model;   /* of predict: models/risk/versions/1 */
-    const char *output;  /* once it succeeded */
+    json_t *result;     /* metrics and counts once it succeeded */
+    const char *input;  /* datasets/cancer/versions/1 */
+    const char *model;  /* of predict: models/risk/versions/1 */
+    const char *output; /* once it succeeded */
     const char *requested_by;
     const char *created_at;
     const char *started_at;

@@ -158,12 +158,12 @@ static enum err succeed_body(void *arg)
     TRY(e);
     TRY(trace(r, &made));
     TRY(job_finish(r->db, r->work.id, "succeeded", "done", made.id, r->done));
-    TRY(job_say(r->db, r->work.id, "state",
-                json_pack("{s:s, s:s}", "state", "succeeded", "output",
-                          version_path(r->arena, &made))));
-    return record(r, "job_succeeded", OK,
-                  json_pack("{s:s, s:s}", "output", version_path(r->arena, &made), "digest",
-                            made.digest));
+    TRY(job_say(
+        r->db, r->work.id, "state",
+        json_pack("{s:s, s:s}", "state", "succeeded", "output", version_path(r->arena, &made))));
+    return record(
+        r, "job_succeeded", OK,
+        json_pack("{s:s, s:s}", "output", version_path(r->arena, &made), "digest", made.digest));
 }
 
 enum err job_succeed(struct run *r)

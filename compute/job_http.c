@@ -5,8 +5,8 @@
 #include "compute/job.h"
 #include "compute/job_spec.h"
 #include "registry/approval.h"
-#include "registry/rules.h"
 #include "registry/reply.h"
+#include "registry/rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,8 +82,7 @@ enum err post_job(struct request *rq)
                                              .input_id = plan.input.id,
                                              .model_id = plan.trains ? NULL : plan.model.id,
                                              .requested_by = rq->caller.id}));
-    TRY(job_say(rq->db, id, "state",
-                json_pack("{s:s}", "state", waits ? "waiting" : "queued")));
+    TRY(job_say(rq->db, id, "state", json_pack("{s:s}", "state", waits ? "waiting" : "queued")));
     if (waits)
         TRY(file_approval(rq, &plan, id, &rules));
     TRY(job_find(rq->db, auth_project_id(rq), id, &job));

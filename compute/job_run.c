@@ -105,8 +105,8 @@ static enum err open_files(struct run *r)
     TRY(open_checked(r, w->input_sha256, w->input, &r->input));
     if (w->model != NULL)
         TRY(open_checked(r, w->model_sha256, w->model, &r->model));
-    r->output_path = arena_printf(r->arena, "%s/jobs/%s.%lld", r->service->home, w->id,
-                                  (long long)w->attempts);
+    r->output_path =
+        arena_printf(r->arena, "%s/jobs/%s.%lld", r->service->home, w->id, (long long)w->attempts);
     r->output = open(r->output_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     return r->output < 0 ? ERR_STORAGE : OK;
 }

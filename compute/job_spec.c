@@ -93,8 +93,7 @@ static enum err check_columns(struct request *rq, const struct job_post *post,
         const char *name = post->features.items[i];
 
         if (!has_column(columns, name) || strcmp(name, post->target) == 0)
-            return refuse(rq, "features",
-                          arena_printf(rq->arena, "cannot have %s in it", name));
+            return refuse(rq, "features", arena_printf(rq->arena, "cannot have %s in it", name));
     }
     return OK;
 }
@@ -151,8 +150,7 @@ static enum err plan_train(struct request *rq, const struct job_post *post, stru
     return OK;
 }
 
-static enum err plan_predict(struct request *rq, const struct job_post *post,
-                             struct job_plan *plan)
+static enum err plan_predict(struct request *rq, const struct job_post *post, struct job_plan *plan)
 {
     const char *approval;
 
@@ -167,9 +165,9 @@ static enum err plan_predict(struct request *rq, const struct job_post *post,
     if (approval_in_force(rq->db, plan->model.id, &approval) != OK)
         return fail(rq, ERR_UNAPPROVED, "%s has no approval in force; ask for its promotion first",
                     post->model);
-    plan->spec = json_pack("{s:s, s:o, s:o, s:s}", "kind", "predict", "input",
-                           reference(rq, &plan->input), "model", reference(rq, &plan->model),
-                           "output", post->output);
+    plan->spec =
+        json_pack("{s:s, s:o, s:o, s:s}", "kind", "predict", "input", reference(rq, &plan->input),
+                  "model", reference(rq, &plan->model), "output", post->output);
     return OK;
 }
 

@@ -28,14 +28,16 @@ const struct field job_fields[] = {
     "   JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id"                           \
     "  WHERE v.tenant_id = j.tenant_id AND v.id = " id ")"
 
-#define JOB_SELECT                                                                                 \
-    "SELECT j.id, p.name AS project, j.kind, j.spec, j.state, j.approval_id AS approval,"          \
-    "       j.attempts, j.progress, j.message, j.result, " VERSION_PATH("j.input_id") " AS input, " \
-    VERSION_PATH("j.model_id") " AS model, " VERSION_PATH("j.output_id") " AS output,"             \
-    "       r.name AS requested_by, j.created_at, j.started_at, j.finished_at, j.cancel"           \
-    "  FROM job j JOIN project p ON p.tenant_id = j.tenant_id AND p.id = j.project_id"             \
-    "  JOIN principal r ON r.tenant_id = j.tenant_id AND r.id = j.requested_by"                    \
-    " WHERE j.tenant_id = current_tenant() AND j.project_id = $1::uuid"
+#define JOB_SELECT                                                                                                                                                                    \
+    "SELECT j.id, p.name AS project, j.kind, j.spec, j.state, j.approval_id AS approval,"                                                                                             \
+    "       j.attempts, j.progress, j.message, j.result, " VERSION_PATH(                                                                                                              \
+        "j.input_id") " AS input, " VERSION_PATH("j.model_id") " AS model, " VERSION_PATH("j."                                                                                        \
+                                                                                          "output"                                                                                    \
+                                                                                          "_id") " AS output,"                                                                        \
+                                                                                                 "       r.name AS requested_by, j.created_at, j.started_at, j.finished_at, j.cancel" \
+                                                                                                 "  FROM job j JOIN project p ON p.tenant_id = j.tenant_id AND p.id = j.project_id"   \
+                                                                                                 "  JOIN principal r ON r.tenant_id = j.tenant_id AND r.id = j.requested_by"          \
+                                                                                                 " WHERE j.tenant_id = current_tenant() AND j.project_id = $1::uuid"
 
 QUERY(job_insert_sql,
       "INSERT INTO job (tenant_id, id, project_id, kind, spec, spec_digest, state, input_id,"
@@ -52,8 +54,9 @@ enum err job_insert(struct db *db, const struct job_new *job)
                            P_TEXT(job->requested_by)));
 }
 
-QUERY(job_bind_sql, "UPDATE job SET approval_id = $2::uuid"
-                    " WHERE tenant_id = current_tenant() AND id = $1::uuid AND approval_id IS NULL");
+QUERY(job_bind_sql,
+      "UPDATE job SET approval_id = $2::uuid"
+      " WHERE tenant_id = current_tenant() AND id = $1::uuid AND approval_id IS NULL");
 
 enum err job_bind(struct db *db, const char *id, const char *approval_id)
 {
@@ -87,12 +90,11 @@ enum err job_list(struct db *db, const char *project_id, const char *state, cons
                    PARAMS(P_TEXT(project_id), P_TEXT(state), P_TEXT(before), P_INT(limit)));
 }
 
-QUERY(job_cancel_sql,
-      "UPDATE job SET cancel = true,"
-      " state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,"
-      " finished_at = CASE WHEN state = 'running' THEN finished_at ELSE now() END"
-      " WHERE tenant_id = current_tenant() AND id = $1::uuid"
-      "   AND state IN ('waiting', 'queued', 'running')");
+QUERY(job_cancel_sql, "UPDATE job SET cancel = true,"
+                      " state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,"
+                      " finished_at = CASE WHEN state = 'running' THEN finished_at ELSE now() END"
+                      " WHERE tenant_id = current_tenant() AND id = $1::uuid"
+                      "   AND state IN ('waiting', 'queued', 'running')");
 
 enum err job_cancel(struct db *db, const char *id)
 {
@@ -118,9 +120,10 @@ static const struct field event_fields[] = {
     FIELDS_END,
 };
 
-QUERY(job_events_sql, "SELECT seq, at, kind, data FROM job_event"
-                      " WHERE tenant_id = current_tenant() AND job_id = $1::uuid AND seq > $2::bigint"
-                      " ORDER BY seq LIMIT 1000");
+QUERY(job_events_sql,
+      "SELECT seq, at, kind, data FROM job_event"
+      " WHERE tenant_id = current_tenant() AND job_id = $1::uuid AND seq > $2::bigint"
+      " ORDER BY seq LIMIT 1000");
 
 enum err job_events(struct db *db, const char *id, int64_t after, struct rows *out)
 {

@@ -54,37 +54,40 @@ struct beat {
 
 static const struct field beat_fields[] = {BOOL(struct beat, go), FIELDS_END};
 
-QUERY(job_beat_sql,
-      "UPDATE job j SET lease_until = now() + make_interval(secs => $2::int), progress = $3::float8,"
-      "       message = $4"
-      " WHERE j.tenant_id = current_tenant() AND j.id = $1::uuid AND j.state = 'running'"
-      " RETURNING NOT j.cancel AND (j.approval_id IS NULL OR EXISTS (SELECT FROM approval a"
-      "     WHERE a.tenant_id = j.tenant_id AND a.id = j.approval_id AND a.state = 'approved'"
-      "       AND a.expires_at > now() AND a.subject_digest = j.spec_digest)) AS go");
+QUERY(
+    job_beat_sql,
+    "UPDATE job j SET lease_until = now() + make_interval(secs => $2::int), progress = $3::float8,"
+    "       message = $4"
+    " WHERE j.tenant_id = current_tenant() AND j.id = $1::uuid AND j.state = 'running'"
+    " RETURNING NOT j.cancel AND (j.approval_id IS NULL OR EXISTS (SELECT FROM approval a"
+    "     WHERE a.tenant_id = j.tenant_id AND a.id = j.approval_id AND a.state = 'approved'"
+    "       AND a.expires_at > now() AND a.subject_digest = j.spec_digest)) AS go");
 
 enum err job_beat(struct db *db, const char *id, int64_t lease_seconds, double progress,
                   const char *message, bool *go)
 {
     struct beat beat = {.go = false};
-    enum err e = db_one(db, &job_beat_sql, beat_fields, &beat,
-                        PARAMS(P_TEXT(id), P_INT(lease_seconds), P_REAL(progress), P_TEXT(message)));
+    enum err e =
+        db_one(db, &job_beat_sql, beat_fields, &beat,
+               PARAMS(P_TEXT(id), P_INT(lease_seconds), P_REAL(progress), P_TEXT(message)));
 
     *go = beat.go;
     return e;
 }
 
-QUERY(job_finish_sql,
-      "UPDATE job SET state = $2, message = left($3, 2000), output_id = $4::uuid, result = $5::jsonb,"
-      "       progress = CASE WHEN $2 = 'succeeded' THEN 1 ELSE progress END, lease_until = NULL,"
-      "       finished_at = CASE WHEN $2 = 'queued' THEN NULL ELSE now() END"
-      " WHERE tenant_id = current_tenant() AND id = $1::uuid AND state = 'running'");
+QUERY(
+    job_finish_sql,
+    "UPDATE job SET state = $2, message = left($3, 2000), output_id = $4::uuid, result = $5::jsonb,"
+    "       progress = CASE WHEN $2 = 'succeeded' THEN 1 ELSE progress END, lease_until = NULL,"
+    "       finished_at = CASE WHEN $2 = 'queued' THEN NULL ELSE now() END"
+    " WHERE tenant_id = current_tenant() AND id = $1::uuid AND state = 'running'");
 
 enum err job_finish(struct db *db, const char *id, const char *state, const char *message,
                     const char *output_id, const json_t *result)
 {
-    return db_change(db, &job_finish_sql,
-                     PARAMS(P_TEXT(id), P_TEXT(state), P_TEXT(message), P_TEXT(output_id),
-                            P_JSON(result)));
+    return db_change(
+        db, &job_finish_sql,
+        PARAMS(P_TEXT(id), P_TEXT(state), P_TEXT(message), P_TEXT(output_id), P_JSON(result)));
 }
 
 struct abandoned {

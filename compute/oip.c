@@ -70,11 +70,11 @@ static enum err read_shape(struct request *rq, const char *name, const json_t *i
     int64_t have = rank == 2 ? first : columns == 1 ? last : 1;
 
     if (rank < 1 || rank > 2 || (rank == 2 || columns > 1 ? last != columns : false))
-        return refuse(rq, name, arena_printf(rq->arena, "must have the shape [rows, %lld]",
-                                             (long long)columns));
+        return refuse(
+            rq, name,
+            arena_printf(rq->arena, "must have the shape [rows, %lld]", (long long)columns));
     if (have < 1 || have > OIP_ROWS_MAX)
-        return refuse(rq, name,
-                      arena_printf(rq->arena, "must have 1 to %d rows", OIP_ROWS_MAX));
+        return refuse(rq, name, arena_printf(rq->arena, "must have 1 to %d rows", OIP_ROWS_MAX));
     if (*rows != 0 && have != *rows)
         return refuse(rq, name, "has another number of rows than the inputs before it");
     *rows = have;
@@ -137,8 +137,7 @@ static enum err add_input(struct builder *b, const json_t *wanted, const json_t 
 {
     const char *name = json_string_value(json_object_get(wanted, "name"));
     const char *type = json_string_value(json_object_get(wanted, "datatype"));
-    int64_t columns =
-        json_integer_value(json_array_get(json_object_get(wanted, "shape"), 1));
+    int64_t columns = json_integer_value(json_array_get(json_object_get(wanted, "shape"), 1));
     const json_t *input = name == NULL ? NULL : input_named(inputs, name);
     bool texts = type != NULL && strcmp(type, "BYTES") == 0;
     struct flat flat = {.count = 0};
@@ -193,8 +192,8 @@ static enum err parse(struct request *rq, json_t **out)
 {
     json_error_t error;
 
-    *out = json_loadb(rq->raw == NULL ? "" : rq->raw, rq->raw_length, JSON_REJECT_DUPLICATES,
-                      &error);
+    *out =
+        json_loadb(rq->raw == NULL ? "" : rq->raw, rq->raw_length, JSON_REJECT_DUPLICATES, &error);
     if (*out == NULL || !json_is_object(*out))
         return fail(rq, ERR_INVALID, "the body is not a JSON object: %s",
                     *out == NULL ? error.text : "it is of another type");
@@ -204,8 +203,8 @@ static enum err parse(struct request *rq, json_t **out)
 
 static enum err build_frame(struct builder *b, struct oip_request *out)
 {
-    json_t *head = json_pack("{s:i, s:I, s:O}", "id", 1, "rows", (json_int_t)b->rows, "inputs",
-                             b->inputs);
+    json_t *head =
+        json_pack("{s:i, s:I, s:O}", "id", 1, "rows", (json_int_t)b->rows, "inputs", b->inputs);
     char *text = json_dumps(head, JSON_COMPACT);
 
     json_decref(head);
@@ -271,7 +270,8 @@ static size_t elements(const json_t *shape)
     {
         json_int_t size = json_integer_value(n);
 
-        if (size < 0 || size > FRAME_PAYLOAD_MAX || (size > 0 && count > FRAME_PAYLOAD_MAX / (size_t)size))
+        if (size < 0 || size > FRAME_PAYLOAD_MAX ||
+            (size > 0 && count > FRAME_PAYLOAD_MAX / (size_t)size))
             return SIZE_MAX;
         count *= (size_t)size;
     }

@@ -5,12 +5,14 @@
 #include "compute/frame.h"
 #include "core/request.h"
 
-/* The Open Inference Protocol's JSON (KServe, "Predict Protocol - Version 2") to and from the frames
- * of an engine that serves. Numbers become little-endian doubles; null is a missing value (NaN). */
+/* The Open Inference Protocol's JSON (KServe, "Predict Protocol - Version 2") to and from the
+ * frames of an engine that serves. Numbers become little-endian doubles; null is a missing value
+ * (NaN). */
 enum { OIP_ROWS_MAX = 100000, OIP_INPUTS_MAX = 1024 };
 
-/* A request for the engine. ready is what the engine said of its inputs: {"inputs":[{name, datatype,
- * shape}], …}. ERR_INVALID (with detail) names the input at fault. The frame's memory is the arena's. */
+/* A request for the engine. ready is what the engine said of its inputs: {"inputs":[{name,
+ * datatype, shape}], …}. ERR_INVALID (with detail) names the input at fault. The frame's memory is
+ * the arena's. */
 struct oip_request {
     struct frame frame;
     const char *id; /* the client's own, or NULL */

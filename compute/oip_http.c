@@ -30,8 +30,8 @@ static const char *version_number(const struct target *t)
 /* GET /serve/{project}/{endpoint}/v2 */
 enum err get_oip_server(struct request *rq)
 {
-    return request_reply_json(rq, json_pack("{s:s, s:s, s:[]}", "name", "chancery", "version", "2",
-                                            "extensions"));
+    return request_reply_json(
+        rq, json_pack("{s:s, s:s, s:[]}", "name", "chancery", "version", "2", "extensions"));
 }
 
 /* GET /serve/{project}/{endpoint}/v2/health/live */

@@ -146,8 +146,8 @@ static enum err light(struct request *rq, struct slot *s)
         return OK;
     e = open_model(rq, s, &fd);
     if (e == OK)
-        e = launch(&s->engine, &(struct launch){
-                                   .mode = "serve", .input = -1, .output = -1, .model = fd});
+        e = launch(&s->engine,
+                   &(struct launch){.mode = "serve", .input = -1, .output = -1, .model = fd});
     if (fd >= 0)
         (void)close(fd);
     if (e != OK)

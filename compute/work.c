@@ -28,8 +28,8 @@ static enum err send_spec(const struct engine *engine, const json_t *spec)
     char *text = spec == NULL ? NULL : json_dumps(spec, JSON_COMPACT);
     const char *json = text == NULL ? "{}" : text;
     const struct frame f = {.json = (char *)json, .json_length = strlen(json)};
-    enum err e = f.json_length > FRAME_JSON_MAX ? ERR_TOO_LARGE
-                                                : frame_write(engine->control, &f, SAY_MS);
+    enum err e =
+        f.json_length > FRAME_JSON_MAX ? ERR_TOO_LARGE : frame_write(engine->control, &f, SAY_MS);
 
     free(text);
     return e;

@@ -8,7 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SHA256_SIZE = 32, ED25519_KEY = 32, ED25519_SIGNATURE = 64, SEAL_KEY = 32, SEAL_OVERHEAD = 28 };
+enum {
+    SHA256_SIZE = 32,
+    ED25519_KEY = 32,
+    ED25519_SIGNATURE = 64,
+    SEAL_KEY = 32,
+    SEAL_OVERHEAD = 28
+};
 
 struct sha256;
 
@@ -16,7 +22,8 @@ struct digest {
     uint8_t bytes[SHA256_SIZE];
 };
 
-/* A running SHA-256 (FIPS 180-4). sha256_end frees it and writes the digest; sha256_drop only frees. */
+/* A running SHA-256 (FIPS 180-4). sha256_end frees it and writes the digest; sha256_drop only
+ * frees. */
 struct sha256 *sha256_begin(void);
 void sha256_add(struct sha256 *h, const void *data, size_t length);
 struct digest sha256_end(struct sha256 *h);
@@ -42,7 +49,8 @@ bool ed25519_verify(const uint8_t public[ED25519_KEY], const void *data, size_t 
  * length + SEAL_OVERHEAD bytes. aad binds the sealed bytes to their place (tenant, key id, …). */
 MUST_CHECK enum err seal(const uint8_t key[SEAL_KEY], const char *aad, const void *plain,
                          size_t length, uint8_t *out);
-/* length is of the sealed bytes; out gets length - SEAL_OVERHEAD. ERR_INTERNAL when it does not open. */
+/* length is of the sealed bytes; out gets length - SEAL_OVERHEAD. ERR_INTERNAL when it does not
+ * open. */
 MUST_CHECK enum err unseal(const uint8_t key[SEAL_KEY], const char *aad, const void *sealed,
                            size_t length, uint8_t *out);
 

@@ -49,14 +49,13 @@ static const struct {
     {"22021", ERR_INVALID},   /* character_not_in_repertoire */
     {"22P05", ERR_INVALID},   /* untranslatable_character: U+0000 */
     {"CH001", ERR_FOUR_EYES}, /* raised by our own triggers, see migrations/ */
-    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT},
-    {"53100", ERR_STORAGE},   /* disk_full */
-    {"53300", ERR_DB_LOST},   /* too_many_connections */
-    {"55P03", ERR_BUSY},      /* lock_not_available */
-    {"57014", ERR_TIMEOUT},   /* query_canceled: the statement's time is up */
-    {"57P01", ERR_DB_LOST},   /* admin_shutdown */
-    {"57P02", ERR_DB_LOST},   /* crash_shutdown */
-    {"57P03", ERR_DB_LOST},   /* cannot_connect_now */
+    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT}, {"53100", ERR_STORAGE}, /* disk_full */
+    {"53300", ERR_DB_LOST}, /* too_many_connections */
+    {"55P03", ERR_BUSY},    /* lock_not_available */
+    {"57014", ERR_TIMEOUT}, /* query_canceled: the statement's time is up */
+    {"57P01", ERR_DB_LOST}, /* admin_shutdown */
+    {"57P02", ERR_DB_LOST}, /* crash_shutdown */
+    {"57P03", ERR_DB_LOST}, /* cannot_connect_now */
 };
 
 static enum err meaning(struct db *db, const PGresult *result)
@@ -233,7 +232,8 @@ static enum err check_rows(struct db *db, const struct db_pending *p, PGresult *
     return strcmp(PQcmdTuples(result), "1") == 0 ? OK : note(db, ERR_NOT_FOUND);
 }
 
-/* The answer to the oldest pending statement. *out is NULL when the transaction had failed already. */
+/* The answer to the oldest pending statement. *out is NULL when the transaction had failed already.
+ */
 static enum err take(struct db *db, const struct db_pending *p, PGresult **out)
 {
     PGresult *result = PQgetResult(db->conn);
@@ -277,7 +277,8 @@ static enum err settle(struct db *db, PGresult **last)
     return db->failed != OK ? db->failed : e;
 }
 
-/* The end of an implicit transaction: everything since the last one is committed, unless it failed. */
+/* The end of an implicit transaction: everything since the last one is committed, unless it failed.
+ */
 static enum err synchronize(struct db *db, PGresult **last)
 {
     PGresult *mark;

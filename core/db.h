@@ -39,20 +39,29 @@ struct db {
     const char *conninfo;
     struct arena *arena; /* owns the results of the request being served */
     enum tx tx;
-    const char *tenant; /* id whose rows are visible; NULL or "" for none */
-    bool started;       /* the transaction's first statement has been sent */
-    bool committing;    /* from here on a lost connection leaves the outcome unknown */
-    enum err failed;    /* of the transaction: the first thing that went wrong */
+    const char *tenant;     /* id whose rows are visible; NULL or "" for none */
+    bool started;           /* the transaction's first statement has been sent */
+    bool committing;        /* from here on a lost connection leaves the outcome unknown */
+    enum err failed;        /* of the transaction: the first thing that went wrong */
     const char *constraint; /* the constraint that was violated, in the arena; NULL for none */
     const char *message;    /* the database's own words, for our log and for raised refusals */
     struct db_pending {
         const struct query *query;
-        int rows; /* how many rows it must touch or give; -1 for any */
+        int rows;              /* how many rows it must touch or give; -1 for any */
     } pending[DB_PENDING_MAX]; /* sent, not yet answered */
     unsigned pendings;
 };
 
-enum param_type { PARAM_TEXT, PARAM_INT, PARAM_REAL, PARAM_BOOL, PARAM_BYTES, PARAM_JSON, PARAM_TEXTS, PARAM_INTS };
+enum param_type {
+    PARAM_TEXT,
+    PARAM_INT,
+    PARAM_REAL,
+    PARAM_BOOL,
+    PARAM_BYTES,
+    PARAM_JSON,
+    PARAM_TEXTS,
+    PARAM_INTS
+};
 
 struct param {
     enum param_type type;
@@ -107,9 +116,11 @@ struct rows {
     size_t count;
 };
 MUST_CHECK enum err db_list(struct db *db, const struct query *q, const struct field *fields,
-                            size_t size, struct rows *out, const struct param *params, size_t count);
+                            size_t size, struct rows *out, const struct param *params,
+                            size_t count);
 
-/* The bare result (text format), owned by the arena, for the few places that read columns by hand. */
+/* The bare result (text format), owned by the arena, for the few places that read columns by hand.
+ */
 MUST_CHECK enum err db_rows(struct db *db, const struct query *q, PGresult **out,
                             const struct param *params, size_t count);
 
@@ -121,8 +132,8 @@ MUST_CHECK enum err db_run(struct db *db, const struct query *q, int64_t *rows,
                            const struct param *params, size_t count);
 
 /* Queue a change for the round trip of the next statement or of the commit. It must touch exactly
- * one row (db_defer) or any number (db_defer_any); if not, the transaction fails with ERR_NOT_FOUND.
- * Parameters are copied into the wire buffer at once. Only in TX_WRITE. */
+ * one row (db_defer) or any number (db_defer_any); if not, the transaction fails with
+ * ERR_NOT_FOUND. Parameters are copied into the wire buffer at once. Only in TX_WRITE. */
 MUST_CHECK enum err db_defer(struct db *db, const struct query *q, const struct param *params,
                              size_t count);
 MUST_CHECK enum err db_defer_any(struct db *db, const struct query *q, const struct param *params,

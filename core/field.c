@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Why a value is refused, as the end of a sentence that begins with the member's name; NULL if not. */
+/* Why a value is refused, as the end of a sentence that begins with the member's name; NULL if not.
+ */
 typedef const char *refusal;
 
 static refusal text_refused(struct arena *a, const struct field *f, const json_t *value)
@@ -97,7 +98,7 @@ static refusal take_record(struct arena *a, const struct field *f, const json_t 
     const char *why = NULL;
 
     return field_from_json(a, f->fields, value, at, &why) == OK ? NULL
-                                                               : arena_printf(a, ": %s", why);
+                                                                : arena_printf(a, ": %s", why);
 }
 
 static refusal take(struct arena *a, const struct field *f, const json_t *value, void *at)

@@ -35,9 +35,9 @@ struct field {
     const char *name;
     enum field_type type;
     size_t offset;
-    bool optional;              /* may be absent or null in a body; output leaves it out when NULL */
-    int64_t min;                /* INT: smallest and largest value; TEXT: fewest and most bytes; */
-    int64_t max;                /* TEXTS: fewest and most items */
+    bool optional; /* may be absent or null in a body; output leaves it out when NULL */
+    int64_t min;   /* INT: smallest and largest value; TEXT: fewest and most bytes; */
+    int64_t max;   /* TEXTS: fewest and most items */
     const char *const *choices; /* NULL, or the only texts taken from a body */
     const struct field *fields; /* RECORD */
     const char *help;

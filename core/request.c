@@ -121,8 +121,8 @@ enum err request_reply(struct request *rq, const struct field *fields, const voi
 
 static bool unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 /* RFC 3986 §2.1. */
@@ -146,8 +146,8 @@ static const char *percent_encode(struct arena *a, const char *text)
 
 static const char *next_link(struct request *rq, const char *next)
 {
-    const char *link = arena_printf(rq->arena, "%s?after=%s", rq->path,
-                                    percent_encode(rq->arena, next));
+    const char *link =
+        arena_printf(rq->arena, "%s?after=%s", rq->path, percent_encode(rq->arena, next));
 
     for (size_t i = 0; i < rq->query_count; i++)
         if (strcmp(rq->query[i].name, "after") != 0)

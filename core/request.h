@@ -22,9 +22,9 @@ struct caller {
     const char *tenant;    /* name */
     const char *id;        /* principal's UUID; "" for nobody */
     const char *name;
-    const char *owner_id;   /* of a service account: the user who answers for it; else "" */
-    const char *token_id;   /* jti or personal access token id; "" for none */
-    int64_t expires_ms;     /* of the token */
+    const char *owner_id; /* of a service account: the user who answers for it; else "" */
+    const char *token_id; /* jti or personal access token id; "" for none */
+    int64_t expires_ms;   /* of the token */
 };
 
 /* What a route line says (service/routes.def and the routes.def of each folder). */
@@ -99,7 +99,7 @@ struct reply {
 /* One request from its first byte to its reply. What handlers may touch is all here. */
 struct request {
     struct arena *arena;
-    struct db *db; /* the worker's */
+    struct db *db;  /* the worker's */
     const char *id; /* UUIDv7, in the log, the audit entry and the X-Request-Id header */
     const struct route *route;
     struct caller caller;
@@ -122,16 +122,18 @@ struct request {
     const char *target; /* the member or parameter at fault; NULL for none */
     struct reply reply;
 
-    const char *object;  /* what the request was about, for the audit entry: "models/credit/versions/3" */
+    const char
+        *object; /* what the request was about, for the audit entry: "models/credit/versions/3" */
     const char *project; /* its project's name, if any */
-    json_t *audit;       /* what else the audit entry should say; owned by the arena; NULL for none */
+    json_t *audit; /* what else the audit entry should say; owned by the arena; NULL for none */
 };
 
 /* Record why the request ends, and return e so that `return fail(...)` says it in one line. */
 enum err fail(struct request *rq, enum err e, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Read the body into *out by the fields of the route; fails with the name of the member at fault. */
+/* Read the body into *out by the fields of the route; fails with the name of the member at fault.
+ */
 MUST_CHECK enum err request_read(struct request *rq, void *out);
 
 /* Query parameters and headers (lower-case names); NULL when absent. Both refuse nothing. */
@@ -148,7 +150,8 @@ enum err request_reply_json(struct request *rq, json_t *json); /* takes json */
  * the query parameter "after" in a link to the same path. */
 enum err request_reply_list(struct request *rq, const struct field *fields, size_t size,
                             const struct rows *rows, const char *next);
-enum err request_reply_bytes(struct request *rq, const char *type, const void *bytes, size_t length);
+enum err request_reply_bytes(struct request *rq, const char *type, const void *bytes,
+                             size_t length);
 enum err request_reply_empty(struct request *rq); /* 204 */
 enum err request_reply_file(struct request *rq, const char *type, int fd, int64_t size);
 enum err request_reply_stream(struct request *rq, const char *type, struct stream stream);
@@ -158,7 +161,8 @@ void request_status(struct request *rq, unsigned status); /* 201, 202, … */
 void request_set_header(struct request *rq, const char *name, const char *value);
 
 /* What the request was about, for its audit entry. */
-void request_object(struct request *rq, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void request_object(struct request *rq, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* One more member of the audit entry's detail; takes value. */
 void request_audit(struct request *rq, const char *name, json_t *value);
 

@@ -13,7 +13,8 @@ static void release_json(void *json)
     json_decref(json);
 }
 
-/* "2026-11-21 08:00:00.123456+00", as PostgreSQL writes it in UTC, to RFC 3339 with milliseconds. */
+/* "2026-11-21 08:00:00.123456+00", as PostgreSQL writes it in UTC, to RFC 3339 with milliseconds.
+ */
 static const char *rfc3339(struct arena *a, const char *text)
 {
     char millis[4] = "000";

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Text that grows up to a stated maximum. Appending past it sets failed and changes nothing more, so
- * a writer appends blindly and asks once. Whoever made it frees it with text_free. */
+/* Text that grows up to a stated maximum. Appending past it sets failed and changes nothing more,
+ * so a writer appends blindly and asks once. Whoever made it frees it with text_free. */
 struct text {
     char *data; /* NUL-terminated; NULL while empty */
     size_t length;
@@ -30,7 +30,8 @@ void hex_encode(const void *data, size_t length, char *out);
 bool hex_decode(const char *text, void *out, size_t length);
 
 /* RFC 4648 §4 with padding, and §5 without. The encoders return an arena string. The decoders are
- * strict (alphabet, padding, zero trailing bits), write at most max bytes and return the count, or -1. */
+ * strict (alphabet, padding, zero trailing bits), write at most max bytes and return the count, or
+ * -1. */
 char *base64_encode(struct arena *a, const void *data, size_t length);
 long base64_decode(const char *text, size_t text_length, void *out, size_t max);
 char *base64url_encode(struct arena *a, const void *data, size_t length);
@@ -38,8 +39,8 @@ long base64url_decode(const char *text, size_t text_length, void *out, size_t ma
 
 /* [a-z0-9][a-z0-9._-]{0,62}: the name of a tenant, project, asset, user, endpoint or alias. */
 bool name_valid(const char *text);
-/* A relative file path inside a version: '/'-separated parts, none empty, "." or "..", no backslash,
- * no control character, valid UTF-8, at most 512 bytes. */
+/* A relative file path inside a version: '/'-separated parts, none empty, "." or "..", no
+ * backslash, no control character, valid UTF-8, at most 512 bytes. */
 bool path_valid(const char *text);
 bool utf8_valid(const char *text, size_t length);
 
@@ -51,7 +52,8 @@ enum { ID_SIZE = 37 };
 void id_new(char out[ID_SIZE]);
 bool id_valid(const char *text);
 
-/* Milliseconds since 1970, and RFC 3339 with milliseconds and Z ("2026-01-31T08:00:00.123Z", 25 bytes). */
+/* Milliseconds since 1970, and RFC 3339 with milliseconds and Z ("2026-01-31T08:00:00.123Z", 25
+ * bytes). */
 enum { TIME_SIZE = 25 };
 int64_t time_now_ms(void);
 void time_format(int64_t ms, char out[TIME_SIZE]);

@@ -41,18 +41,28 @@ CALL tenant_table('job', 'SELECT, INSERT, UPDATE', true);
 ALTER TABLE approval ADD CONSTRAINT approval_job FOREIGN KEY (tenant_id, job_id) REFERENCES job;
 ALTER TABLE version ADD CONSTRAINT version_job FOREIGN KEY (tenant_id, job_id) REFERENCES job;
 
--- Nothing governed runs without an approval that covers exactly this.
+-- Nothing governed runs without an approval that covers exactly this: a job that waits is queued by it, and a training
+-- where the project's policy wants approvals can only begin as one that waits.
 CREATE FUNCTION job_approved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.state IN ('queued', 'running') AND (OLD.state = 'waiting' OR NEW.approval_id IS NOT NULL) AND NOT EXISTS (
+    IF NEW.state NOT IN ('queued', 'running') THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.kind = 'train' AND EXISTS (SELECT FROM project p WHERE p.tenant_id = NEW.tenant_id AND p.id = NEW.project_id
+                                             AND (p.policy #>> '{train,approvals}')::int > 0)
+        THEN
+            RAISE EXCEPTION 'a training needs an approval here' USING ERRCODE = 'CH002', CONSTRAINT = 'job_approved';
+        END IF;
+    ELSIF (OLD.state = 'waiting' OR NEW.approval_id IS NOT NULL) AND NOT EXISTS (
         SELECT FROM approval a WHERE a.tenant_id = NEW.tenant_id AND a.id = NEW.approval_id AND a.state = 'approved'
            AND a.expires_at > now() AND a.job_id = NEW.id AND a.subject_digest = NEW.spec_digest)
     THEN
-        RAISE EXCEPTION 'the job''s approval is not in force' USING ERRCODE = 'CH002';
+        RAISE EXCEPTION 'the job''s approval is not in force' USING ERRCODE = 'CH002', CONSTRAINT = 'job_approved';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER job_approved BEFORE UPDATE OF state ON job FOR EACH ROW EXECUTE FUNCTION job_approved();
+CREATE TRIGGER job_approved BEFORE INSERT OR UPDATE OF state ON job FOR EACH ROW EXECUTE FUNCTION job_approved();
 
 CREATE FUNCTION job_claim(worker text, lease_seconds int) RETURNS TABLE (tenant_id uuid, id uuid)
     LANGUAGE sql SECURITY DEFINER SET search_path = chancery, pg_temp AS $$

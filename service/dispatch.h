@@ -20,7 +20,8 @@ MUST_CHECK enum err dispatch_admit(struct request *rq);
 /* Everything. The body, if any, is complete. */
 void dispatch_run(struct request *rq);
 
-/* The reply for a request that ends before or outside a handler (too large, too slow, queue full). */
+/* The reply for a request that ends before or outside a handler (too large, too slow, queue full).
+ */
 void dispatch_refuse(struct request *rq, enum err e, const char *detail);
 
 #endif

@@ -1,0 +1,1 @@
+-- The audit log for auditors: keys, witnesses, sinks, erasure and retention.

@@ -1,0 +1,1 @@
+-- Lineage for auditors: received events, columns, the serving closure.
