@@ -46,7 +46,7 @@ def version_of(scientist, model, files=None):
     """A ready version holding the files; its JSON."""
     number = scientist.ok("POST", model + "/versions", {})["number"]
     for path, data in (files or {"weights.bin": b"w"}).items():
-        scientist.ok("PUT", f"{model}/versions/{number}/files/{path}", data=data, headers=BYTES)
+        scientist.ok("PUT", f"{model}/versions/{number}/files/{path}", data=data, headers={**BYTES})
     return scientist.ok("POST", f"{model}/versions/{number}/finalize")
 
 
@@ -174,7 +174,7 @@ def test_a_version_is_what_its_files_are_and_never_changes(scientist, model):
         {"path": "z.bin", "size": 0, "sha256": hashlib.sha256(b"").hexdigest()}]
     assert version["size"] == 5 and version["ready_at"]
     base = f"{model}/versions/1"
-    refused(scientist.put(base + "/files/a/b.txt", data=b"other", headers=BYTES), 409, "conflict")
+    refused(scientist.put(base + "/files/a/b.txt", data=b"other", headers={**BYTES}), 409, "conflict")
     refused(scientist.delete(base + "/files/z.bin"), 409, "conflict")
     refused(scientist.post(base + "/finalize"), 409, "conflict")
     refused(scientist.post(base + "/uploads", {"path": "x", "size": 1}), 409, "conflict")
@@ -213,9 +213,9 @@ def test_a_file_comes_back_as_it_was(scientist, world, model):
 def test_a_pending_file_can_be_replaced_and_removed(scientist, model):
     scientist.ok("POST", model + "/versions")
     base = model + "/versions/1/files"
-    scientist.ok("PUT", base + "/a", data=b"one", headers=BYTES)
-    assert scientist.ok("PUT", base + "/a", data=b"three", headers=BYTES)["size"] == 5
-    scientist.ok("PUT", base + "/b", data=b"", headers=BYTES)
+    scientist.ok("PUT", base + "/a", data=b"one", headers={**BYTES})
+    assert scientist.ok("PUT", base + "/a", data=b"three", headers={**BYTES})["size"] == 5
+    scientist.ok("PUT", base + "/b", data=b"", headers={**BYTES})
     assert [f["path"] for f in scientist.ok("GET", base)["value"]] == ["a", "b"]
     scientist.ok("DELETE", base + "/b")
     assert [(f["path"], f["size"]) for f in scientist.ok("GET", base)["value"]] == [("a", 5)]
@@ -253,11 +253,11 @@ def test_a_malformed_table_stays_pending_and_says_where(scientist):
     base = f"{P}/datasets/bad{next(COUNT)}"
     scientist.ok("PUT", base)
     scientist.ok("POST", base + "/versions")
-    scientist.ok("PUT", base + "/versions/1/files/t.csv", data=b"a,b\n1,2\n3,4,5\n", headers=BYTES)
+    scientist.ok("PUT", base + "/versions/1/files/t.csv", data=b"a,b\n1,2\n3,4,5\n", headers={**BYTES})
     message = refused(scientist.post(base + "/versions/1/finalize"), 422, "content")
     assert "t.csv" in message and "3" in message
     assert scientist.ok("GET", base + "/versions/1")["state"] == "pending"
-    scientist.ok("PUT", base + "/versions/1/files/t.csv", data=b"a,b\n1,2\n3,4\n", headers=BYTES)
+    scientist.ok("PUT", base + "/versions/1/files/t.csv", data=b"a,b\n1,2\n3,4\n", headers={**BYTES})
     assert scientist.ok("POST", base + "/versions/1/finalize")["manifest"]["rows"] == 2
 
 
@@ -268,7 +268,7 @@ def test_numbers_beyond_64_bits_in_a_profile_survive(scientist):
 
 def test_a_model_that_does_not_load_is_not_made_ready(scientist, model):
     scientist.ok("POST", model + "/versions")
-    scientist.ok("PUT", model + "/versions/1/files/model.onnx", data=b"\x08\x01junk", headers=BYTES)
+    scientist.ok("PUT", model + "/versions/1/files/model.onnx", data=b"\x08\x01junk", headers={**BYTES})
     refused(scientist.post(model + "/versions/1/finalize"), 422, "content")
     assert scientist.ok("GET", model + "/versions/1")["state"] == "pending"
 
@@ -281,7 +281,7 @@ def test_a_version_is_deleted_unless_something_means_it(owner, scientist, model)
     owner.ok("DELETE", model + "/versions/1")
     assert scientist.get(model + "/versions/1").status_code == 404
     scientist.ok("POST", model + "/versions")
-    scientist.ok("PUT", model + "/versions/2/files/x", data=b"x", headers=BYTES)
+    scientist.ok("PUT", model + "/versions/2/files/x", data=b"x", headers={**BYTES})
     owner.ok("DELETE", model + "/versions/2")
     assert scientist.ok("POST", model + "/versions")["number"] == 3
 
@@ -327,7 +327,7 @@ def test_an_upload_with_the_wrong_digest_begins_again(scientist, model):
 
 def test_an_upload_needs_an_offset_and_can_be_given_up(scientist, model):
     url = begin(scientist, model, b"xyz")
-    refused(scientist.request("PATCH", url, data=b"x", headers=BYTES), 400, "invalid")
+    refused(scientist.request("PATCH", url, data=b"x", headers={**BYTES}), 400, "invalid")
     scientist.ok("DELETE", url)
     assert patch(scientist, url, 0, b"xyz").status_code == 404
 
@@ -338,17 +338,6 @@ def test_writers_of_one_upload_do_not_mix(scientist, model):
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         codes = sorted(r.status_code for r in pool.map(lambda _: patch(scientist, url, 0, data), range(6)))
     assert codes[0] == 200 and set(codes[1:]) <= {404, 409}, codes
-    assert scientist.get(model + "/versions/1/files/big.bin").content == data
-
-
-def test_uploads_survive_a_kill(world, scientist, model):
-    data = bytes(range(256)) * 1000
-    url = begin(scientist, model, data, hashlib.sha256(data).hexdigest())
-    assert patch(scientist, url, 0, data[:100000]).status_code == 200
-    world.service.kill()
-    world.service.start()
-    assert scientist.get(url).json()["received"] == 100000
-    assert patch(scientist, url, 100000, data[100000:]).status_code == 200
     assert scientist.get(model + "/versions/1/files/big.bin").content == data
 
 
@@ -396,6 +385,14 @@ def test_an_approval_given_on_stale_evidence_is_void(world, scientist, model):
     assert decide(approver, third).json()["state"] == "approved"
     owner = world["project-owner"]
     assert owner.put(model + "/aliases/production", {"version": 1}).status_code == 200  # its approval still holds
+
+
+def test_of_promotions_approved_at_once_one_is_void(world, scientist, model):
+    requests = [ask(scientist, version_of(scientist, model)) for _ in range(4)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        states = sorted(r.json()["state"] for r in pool.map(lambda a: decide(world["approver"], a), requests))
+    assert states == ["approved", "void", "void", "void"]
+    assert len(scientist.ok("GET", model + "/aliases/production/history")["value"]) == 1
 
 
 def test_the_same_thing_is_asked_for_once(scientist, model):
@@ -451,3 +448,18 @@ def test_a_request_names_a_ready_version(scientist, model):
         reply = scientist.post(P + "/approvals", {**body, "subject": subject})
         refused(reply, 400, "invalid")
         assert target(reply) == "subject"
+
+
+def test_z_uploads_survive_a_kill(world, scientist, model):
+    data = bytes(range(256)) * 1000
+    url = begin(scientist, model, data, hashlib.sha256(data).hexdigest())
+    assert patch(scientist, url, 0, data[:100000]).status_code == 200
+    world.service.kill()
+    world.service.start()  # on another port, so with another issuer: everybody signs in anew
+    for somebody in [*world.people.values()]:
+        login = {"tenant": "acme", "user": somebody.name, "password": somebody.password}
+        somebody.token = world.service.client().post("/v1/login", login).json()["access_token"]
+    assert scientist.get(url).json()["received"] == 100000
+    done = patch(scientist, url, 100000, data[100000:])
+    assert done.status_code == 200, done.text
+    assert scientist.get(model + "/versions/1/files/big.bin").content == data
