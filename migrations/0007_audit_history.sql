@@ -1,1 +1,2 @@
 -- The audit log for auditors: keys, witnesses, sinks, erasure and retention.
+DO $$ BEGIN END $$;

@@ -1,1 +1,2 @@
 -- Lineage for auditors: received events, columns, the serving closure.
+DO $$ BEGIN END $$;
