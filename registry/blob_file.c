@@ -26,7 +26,7 @@ static enum err blame(const char *what, const char *path)
 {
     int number = errno;
 
-    log_world("%s %s: %s", what, path, strerror(number));
+    log_world("%s %s: %s", what, path, strerrordesc_np(number));
     return number == ENOSPC || number == EDQUOT ? ERR_STORAGE : ERR_INTERNAL;
 }
 

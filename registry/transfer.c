@@ -18,7 +18,7 @@ static enum err blame(const char *what)
 {
     int number = errno;
 
-    log_world("upload: cannot %s: %s", what, strerror(number));
+    log_world("upload: cannot %s: %s", what, strerrordesc_np(number));
     return number == ENOSPC || number == EDQUOT ? ERR_STORAGE : ERR_INTERNAL;
 }
 

@@ -67,7 +67,7 @@ static enum err fill(struct csv_input *in, size_t line, struct refusal *why)
         return refuse(why, ERR_TOO_LARGE, "line %zu: no memory for so long a row", line);
     got = take(in, in->buffer + in->end, in->room - in->end);
     if (got < 0)
-        return refuse(why, ERR_INTERNAL, "the table cannot be read: %s", strerror(errno));
+        return refuse(why, ERR_INTERNAL, "the table cannot be read: %s", strerrordesc_np(errno));
     in->ended = got == 0;
     in->end += (size_t)got;
     in->taken += (size_t)got;

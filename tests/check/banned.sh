@@ -7,7 +7,7 @@ bad=0
 sources=$(git ls-files '*.c' '*.h' | grep -v '^tests/')
 complain() { echo "banned: $1" >&2; bad=1; }
 # shellcheck disable=SC2086
-grep -nE '(^|[^a-zA-Z_>.])(strcpy|strcat|sprintf|strncpy|strtok|atoi|atol|atof|gets|alloca|strerror|localtime|gmtime|rand|system|popen)\(' $sources &&
+grep -nE '(^|[^a-zA-Z_>.])(strcpy|strcat|sprintf|strncpy|strtok|atoi|atol|atof|gets|alloca|strerror|localtime|gmtime|rand|system|popen)\(' $sources | grep -vE '^(core/log\.c|clients/)' &&
     complain "a function of the list in tests/check/banned.sh"
 # shellcheck disable=SC2086
 grep -nE '(PQexec|PQexecParams|PQsendQuery|PQsendQueryParams)\(' $sources | grep -v '^service/' | grep -v '^core/db.c' &&
