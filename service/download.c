@@ -85,6 +85,23 @@ static bool still_the_same(const struct request *rq)
     return etag != NULL && etag[0] == '"' && strcmp(wanted, etag) == 0;
 }
 
+/* If-None-Match by weak comparison (RFC 9110 §13.1.2): does the client have these bytes already? */
+static bool known_to_client(const struct request *rq)
+{
+    const char *list = request_header(rq, "if-none-match");
+    const char *etag = reply_header(&rq->reply, "ETag");
+    size_t length = etag == NULL ? 0 : strlen(etag);
+
+    if (list == NULL || etag == NULL)
+        return false;
+    if (strcmp(list, "*") == 0)
+        return true;
+    for (const char *at = strstr(list, etag); at != NULL; at = strstr(at + 1, etag))
+        if (strchr(", \t", at[length]) != NULL) /* or the end */
+            return true;
+    return false;
+}
+
 struct download *download_plan(struct request *rq, unsigned status, bool head, atomic_llong *sent)
 {
     const struct reply *reply = &rq->reply;
@@ -97,6 +114,11 @@ struct download *download_plan(struct request *rq, unsigned status, bool head, a
     *d = (struct download){.fd = reply->fd, .offset = reply->offset, .size = reply->size};
     d->status = status;
     d->sent = sent;
+    if (status == 200 && known_to_client(rq)) {
+        d->status = 304;
+        d->size = 0;
+        return d;
+    }
     if (range == NULL || status != 200 || head || !still_the_same(rq))
         return d;
     found = range_parse(range, reply->size, &first, &last);

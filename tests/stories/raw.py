@@ -29,9 +29,8 @@ class Reply:
         return json.loads(self.content)
 
 
-def receive(connection, limit=20):
-    """One whole reply, or what came before the end."""
-    data = b""
+def receive(connection, limit=20, data=b""):
+    """One whole reply, which may have begun with data, or what came before the end."""
     end = time.monotonic() + limit
     while time.monotonic() < end:
         if b"\r\n\r\n" in data:
@@ -57,6 +56,22 @@ def request(method, target, token=None, *headers, body=b""):
     if body and "content-length" not in named and "transfer-encoding" not in named:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def send_until_answered(connection, pieces):
+    """Send pieces until the other side says something; the reply. A library would send on into the void."""
+    limit, said = connection.gettimeout(), b""
+    for piece in pieces:
+        connection.sendall(piece)
+        connection.settimeout(0)
+        try:
+            said = connection.recv(65536)
+            break
+        except ssl.SSLWantReadError:
+            pass
+        finally:
+            connection.settimeout(limit)
+    return receive(connection, data=said)
 
 
 def exchange(service, data, limit=20):

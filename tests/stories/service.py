@@ -157,7 +157,7 @@ class Client:
         self.session.trust_env = False
 
     def request(self, method, path, body=None, **kwargs):
-        headers = kwargs.pop("headers", {})
+        headers = dict(kwargs.pop("headers", {}))
         if self.token and "Authorization" not in headers:
             headers["Authorization"] = "Bearer " + self.token
         if body is not None:
