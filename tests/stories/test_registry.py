@@ -4,6 +4,7 @@ import base64
 import concurrent.futures
 import hashlib
 import itertools
+import time
 
 import pytest
 import raw
@@ -314,6 +315,34 @@ def test_an_upload_goes_on_where_it_stopped(scientist, model):
     assert done.status_code == 200 and done.json()["received"] == len(data), done.text
     assert scientist.get(url).status_code == 404
     assert scientist.get(model + "/versions/1/files/big.bin").content == data
+
+
+def broken_off(service, head, part):
+    """Headers that announce more bytes than come before the connection ends."""
+    with raw.connect(service) as connection:
+        connection.sendall(head + part)
+        time.sleep(0.3)
+
+
+def test_what_came_before_a_connection_broke_is_kept(scientist, world, model):
+    data = bytes(range(256)) * 2000
+    url = begin(scientist, model, data)
+    head = raw.request("PATCH", url, scientist.token, f"Content-Length: {len(data)}", "Upload-Offset: 0")
+    broken_off(world.service, head, data[:200000])
+    end = time.monotonic() + 10
+    while (received := scientist.ok("GET", url)["received"]) == 0 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert 0 < received <= 200000
+    assert patch(scientist, url, received, data[received:]).status_code == 200
+    assert scientist.get(model + "/versions/1/files/big.bin").content == data
+
+
+def test_a_truncated_file_is_not_stored(scientist, world, model):
+    scientist.ok("POST", model + "/versions")
+    with world.service.unchanged():
+        head = raw.request("PUT", model + "/versions/1/files/a", scientist.token, "Content-Length: 1000")
+        broken_off(world.service, head, b"only this")
+    assert scientist.ok("GET", model + "/versions/1/files")["value"] == []
 
 
 def test_an_upload_with_the_wrong_digest_begins_again(scientist, model):
