@@ -145,20 +145,28 @@ static enum err put_number(const struct csv *c, size_t column, struct tensor *t,
     return OK;
 }
 
+/* Where a cell goes. */
+struct place {
+    struct tensor *tensor;
+    size_t row;
+    struct pool *pool;
+};
+
+static enum err put_cell(const struct bound_input *in, const struct csv *c, size_t k,
+                         const struct place *to, struct refusal *why)
+{
+    size_t at = to->row * in->width + k, column = in->columns[k];
+
+    if (to->tensor->type == ELEMENT_STRING)
+        return put_text(in, c->fields[column], &to->tensor->s[at], to->pool, why);
+    return put_number(c, column, to->tensor, at, why);
+}
+
 enum err binding_put(const struct binding *b, const struct csv *c, size_t row,
                      struct tensor **tensors, struct pool *pool, struct refusal *why)
 {
-    for (size_t i = 0; i < b->count; i++) {
-        const struct bound_input *in = &b->inputs[i];
-
-        for (size_t k = 0; k < in->width; k++) {
-            size_t at = row * in->width + k;
-
-            if (tensors[i]->type == ELEMENT_STRING)
-                TRY(put_text(in, c->fields[in->columns[k]], &tensors[i]->s[at], pool, why));
-            else
-                TRY(put_number(c, in->columns[k], tensors[i], at, why));
-        }
-    }
+    for (size_t i = 0; i < b->count; i++)
+        for (size_t k = 0; k < b->inputs[i].width; k++)
+            TRY(put_cell(&b->inputs[i], c, k, &(struct place){tensors[i], row, pool}, why));
     return OK;
 }

@@ -20,8 +20,8 @@ void channel_progress(struct channel *c, double fraction, const char *message);
  * hears. */
 MUST_CHECK enum err channel_send(struct channel *c, const char *event, json_t *body);
 /* The same with a payload; ERR_TOO_LARGE when it does not fit a frame, with nothing sent. */
-MUST_CHECK enum err channel_send_payload(struct channel *c, json_t *body, unsigned char *payload,
-                                         size_t length);
+MUST_CHECK enum err channel_send_payload(struct channel *c, json_t *body,
+                                         const unsigned char *payload, size_t length);
 /* {"event":"error","code","message"}, with "id" when id is not NULL (which it releases). */
 MUST_CHECK enum err channel_refuse(struct channel *c, json_t *id, const struct refusal *why);
 

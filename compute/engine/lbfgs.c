@@ -215,7 +215,7 @@ static void minimise(struct search *s, struct lbfgs_limits limits, struct lbfgs_
 enum err lbfgs_minimise(const struct objective *o, double *x, struct lbfgs_limits limits,
                         struct lbfgs_result *result, struct refusal *why)
 {
-    struct search s = {.o = o, .n = (int)o->n, .x = x, .scale = 1};
+    struct search s = {.o = o, .n = (int)o->n, .scale = 1};
     struct pool pool = pool_new((size_t)-1 / 4);
     double *memory;
     enum err e;
@@ -224,6 +224,7 @@ enum err lbfgs_minimise(const struct objective *o, double *x, struct lbfgs_limit
     e = pool_get(&pool, (2 * PAIRS + 4) * o->n, sizeof(*memory), &memory, why);
     if (e != OK)
         return e;
+    s.x = x;
     s.g = memory;
     s.direction = s.g + o->n;
     s.trial_x = s.direction + o->n;

@@ -67,7 +67,8 @@ enum err loaded_open(struct loaded *l, struct job *job)
                       LOADED_MAX);
     bytes = mmap(NULL, job->model_size, PROT_READ, MAP_PRIVATE, job->model, 0);
     if (bytes == MAP_FAILED)
-        return refuse(&job->why, ERR_TOO_LARGE, "the model cannot be mapped: %s", strerrordesc_np(errno));
+        return refuse(&job->why, ERR_TOO_LARGE, "the model cannot be mapped: %s",
+                      strerrordesc_np(errno));
     return loaded_read(l, (struct span){bytes, job->model_size}, &job->pool, &job->why);
 }
 

@@ -93,16 +93,21 @@ static void take_repeated(struct attribute *a, struct lists *l, struct proto *p)
     }
 }
 
+/* A number of a list, alone or packed with others. */
+static bool is_repeated(struct proto *p)
+{
+    if (p->field != ATTRIBUTE_INTS && p->field != ATTRIBUTE_FLOATS)
+        return false;
+    return p->wire == PROTO_BYTES ||
+           proto_is(p, p->field, p->field == ATTRIBUTE_INTS ? PROTO_VARINT : PROTO_FIXED32);
+}
+
 static enum err take_field(struct attribute *a, struct lists *l, struct proto *p, struct pool *pool,
                            struct refusal *why)
 {
     struct span ignored;
 
-    if (p->field == ATTRIBUTE_INTS &&
-        (p->wire == PROTO_BYTES || proto_is(p, ATTRIBUTE_INTS, PROTO_VARINT)))
-        take_repeated(a, l, p);
-    else if (p->field == ATTRIBUTE_FLOATS &&
-             (p->wire == PROTO_BYTES || proto_is(p, ATTRIBUTE_FLOATS, PROTO_FIXED32)))
+    if (is_repeated(p))
         take_repeated(a, l, p);
     else if (proto_is(p, ATTRIBUTE_STRINGS, PROTO_BYTES))
         l->texts[a->text_count++] = p->bytes;

@@ -79,10 +79,11 @@ static enum err take_census(struct span graph, struct census *c, struct refusal 
     struct proto p = proto_open(graph);
 
     while (proto_next(&p)) {
-        if (proto_is(&p, GRAPH_NODE, PROTO_BYTES)) {
-            c->nodes++;
+        bool node = proto_is(&p, GRAPH_NODE, PROTO_BYTES);
+
+        c->nodes += node;
+        if (node)
             TRY(count_ports(p.bytes, c, why));
-        }
         c->initializers += proto_is(&p, GRAPH_INITIALIZER, PROTO_BYTES);
         c->inputs += proto_is(&p, GRAPH_INPUT, PROTO_BYTES);
         c->outputs += proto_is(&p, GRAPH_OUTPUT, PROTO_BYTES);
@@ -122,7 +123,7 @@ static enum err add_initializer(struct reader *r, struct span message)
 {
     struct tensor *t;
     struct span name;
-    int32_t value;
+    int32_t value = 0;
 
     TRY(onnx_read_tensor(message, &t, &name, r->pool, r->why));
     TRY(new_value(r, name, &value));
@@ -134,7 +135,7 @@ static enum err add_input(struct reader *r, struct span message)
 {
     struct value_info declared;
     long known;
-    int32_t value;
+    int32_t value = 0;
 
     TRY(onnx_read_value(message, &declared, r->why));
     known = dict_find(&r->names, declared.name);

@@ -31,7 +31,7 @@ static enum err run_node(const struct node *n, struct tensor **values, struct po
     struct step s = {.node = n, .out = out, .pool = pool, .why = why};
 
     if (places > STEP_PORTS)
-        TRY(pool_get(pool, places, sizeof(*in), &in, why));
+        TRY(pool_get(pool, places, sizeof(struct tensor *), &in, why));
     s.in = in;
     s.in_count = n->input_count;
     s.out_count = n->output_count;
@@ -56,7 +56,7 @@ enum err onnx_run(const struct model *m, struct tensor *const *inputs, struct te
 {
     struct tensor **values;
 
-    TRY(pool_get(pool, m->value_count, sizeof(*values), &values, why));
+    TRY(pool_get(pool, m->value_count, sizeof(struct tensor *), &values, why));
     for (size_t i = 0; i < m->value_count; i++)
         values[i] = m->values[i].constant;
     for (size_t i = 0; i < m->input_count; i++) {

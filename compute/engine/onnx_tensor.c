@@ -86,6 +86,8 @@ static void put_number(struct tensor *t, size_t i, uint64_t bits)
 {
     uint32_t low = (uint32_t)bits;
 
+    if (i >= t->count)
+        return; /* one too many, which is refused once all are counted */
     if (t->type == ELEMENT_FLOAT)
         memcpy(&t->f[i], &low, sizeof(low));
     else if (t->type == ELEMENT_DOUBLE)
@@ -110,18 +112,15 @@ static void take_typed(const struct draft *d, struct tensor *t, size_t *found)
     while (proto_next(&p)) {
         if (p.field != field)
             continue;
-        if (t->type == ELEMENT_STRING && p.wire == PROTO_BYTES) {
-            if (*found < t->count)
+        if (t->type == ELEMENT_STRING) {
+            if (p.wire == wire && *found < t->count)
                 t->s[*found] = p.bytes;
-            (*found)++;
+            *found += p.wire == wire;
         } else if (p.wire == wire) {
-            if (*found < t->count)
-                put_number(t, *found, p.number);
-            (*found)++;
+            put_number(t, (*found)++, p.number);
         } else if (p.wire == PROTO_BYTES) {
-            for (; proto_unpack(&p.bytes, wire, &bits); (*found)++)
-                if (*found < t->count)
-                    put_number(t, *found, bits);
+            while (proto_unpack(&p.bytes, wire, &bits))
+                put_number(t, (*found)++, bits);
         }
     }
 }

@@ -116,7 +116,7 @@ enum err classes_decide(struct step *s, const struct votes *v)
 
         if (labels.numbers != NULL)
             s->out[0]->l[i] = labels.numbers[best];
-        else
+        else if (labels.texts != NULL)
             s->out[0]->s[i] = labels.texts[best];
         write_row(s, v, i, t);
     }

@@ -161,19 +161,28 @@ enum err op_elu(struct step *s)
     return map_with(s, step_real(s, "alpha", 1), elu);
 }
 
+static enum err scalar_bound(struct step *s, size_t input, double *bound)
+{
+    const struct tensor *t = s->in[input];
+
+    if (t == NULL)
+        return OK;
+    if (!tensor_is_number(t) || t->count != 1)
+        return step_refuse(s, "a bound is not one number");
+    *bound = tensor_get(t, 0);
+    return OK;
+}
+
 /* Bounds are attributes before operator set 11, inputs from then on. */
 enum err op_clip(struct step *s)
 {
     double low = step_real(s, "min", -INFINITY), high = step_real(s, "max", INFINITY);
     struct shape shape = tensor_shape(s->in[0]);
 
-    for (size_t i = 0; i < 3; i++)
-        if (s->in[i] != NULL && (!tensor_is_number(s->in[i]) || (i > 0 && s->in[i]->count != 1)))
-            return step_refuse(s, "numbers with scalar bounds were expected");
-    if (s->in[1] != NULL)
-        low = tensor_get(s->in[1], 0);
-    if (s->in[2] != NULL)
-        high = tensor_get(s->in[2], 0);
+    if (!tensor_is_number(s->in[0]))
+        return step_refuse(s, "strings where numbers were expected");
+    TRY(scalar_bound(s, 1, &low));
+    TRY(scalar_bound(s, 2, &high));
     TRY(step_make(s, 0, s->in[0]->type, &shape));
     for (size_t i = 0; i < s->in[0]->count; i++) {
         double x = tensor_get(s->in[0], i);

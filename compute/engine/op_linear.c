@@ -6,6 +6,15 @@
 
 /* ai.onnx.ml LinearClassifier and LinearRegressor: scores in double, results in float. */
 
+static double product(const float *w, const struct tensor *x, size_t at, size_t width)
+{
+    double sum = 0;
+
+    for (size_t j = 0; j < width; j++)
+        sum += (double)w[j] * tensor_get(x, at + j);
+    return sum;
+}
+
 static enum err linear_scores(struct step *s, size_t targets, double **scores, size_t *rows)
 {
     const struct tensor *x = s->in[0];
@@ -23,13 +32,10 @@ static enum err linear_scores(struct step *s, size_t targets, double **scores, s
         return step_refuse(s, "there are not as many intercepts as results");
     TRY(pool_get(s->pool, *rows * targets, sizeof(**scores), scores, s->why));
     for (size_t i = 0; i < *rows; i++)
-        for (size_t t = 0; t < targets; t++) {
-            double sum = b != NULL && b->real_count != 0 ? (double)b->reals[t] : 0;
-
-            for (size_t j = 0; j < width; j++)
-                sum += (double)w->reals[t * width + j] * tensor_get(x, i * width + j);
-            (*scores)[i * targets + t] = sum;
-        }
+        for (size_t t = 0; t < targets; t++)
+            (*scores)[i * targets + t] =
+                (b != NULL && b->real_count != 0 ? (double)b->reals[t] : 0) +
+                product(w->reals + t * width, x, i * width, width);
     return OK;
 }
 

@@ -121,19 +121,29 @@ static void accumulate(const struct tensor *x, const struct plan *p, const struc
     }
 }
 
-static enum err sums_of(struct step *s, struct plan *p, const struct reduction *r, double **sums)
+/* The sums before they are finished; NULL when that was refused. */
+static double *sums_of(struct step *s, struct plan *p, const struct reduction *r)
 {
+    double *sums;
     size_t count;
 
-    TRY(find_axes(s, p));
+    if (!tensor_is_number(s->in[0])) {
+        (void)!step_refuse(s, "strings where numbers were expected");
+        return NULL;
+    }
+    if (find_axes(s, p) != OK)
+        return NULL;
     find_shape(s->in[0], p, step_number(s, "keepdims", 1) != 0);
-    if (!shape_count(&p->shape, &count))
-        return step_refuse(s, "the output is too large");
-    TRY(pool_get(s->pool, count, sizeof(**sums), sums, s->why));
+    if (!shape_count(&p->shape, &count)) {
+        (void)!step_refuse(s, "the output is too large");
+        return NULL;
+    }
+    if (pool_get(s->pool, count, sizeof(*sums), &sums, s->why) != OK)
+        return NULL;
     for (size_t i = 0; i < count; i++)
-        (*sums)[i] = r->start;
-    accumulate(s->in[0], p, r, *sums);
-    return OK;
+        sums[i] = r->start;
+    accumulate(s->in[0], p, r, sums);
+    return sums;
 }
 
 static enum err reduce(struct step *s, struct reduction r)
@@ -141,9 +151,9 @@ static enum err reduce(struct step *s, struct reduction r)
     struct plan p = {0};
     double *sums;
 
-    if (!tensor_is_number(s->in[0]))
-        return step_refuse(s, "strings where numbers were expected");
-    TRY(sums_of(s, &p, &r, &sums));
+    sums = sums_of(s, &p, &r);
+    if (sums == NULL)
+        return s->why->code;
     TRY(step_make(s, 0, s->in[0]->type, &p.shape));
     for (size_t i = 0; i < s->out[0]->count; i++)
         tensor_put(s->out[0], i, r.finish(sums[i], (double)p.merged));
@@ -199,9 +209,9 @@ enum err op_reduce_log_sum_exp(struct step *s)
     double *highest, *sums;
     size_t at = 0;
 
-    if (!tensor_is_number(s->in[0]))
-        return step_refuse(s, "strings where numbers were expected");
-    TRY(sums_of(s, &p, &largest, &highest));
+    highest = sums_of(s, &p, &largest);
+    if (highest == NULL)
+        return s->why->code;
     TRY(step_make(s, 0, s->in[0]->type, &p.shape));
     TRY(pool_get(s->pool, s->out[0]->count, sizeof(*sums), &sums, s->why));
     for (size_t i = 0; i < s->in[0]->count; i++) {

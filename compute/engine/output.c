@@ -28,7 +28,8 @@ static enum err flush(struct output *o, struct refusal *why)
             return refuse(why, ERR_TOO_LARGE, "the output may not be larger than %zu bytes",
                           o->bytes - o->waiting + done);
         else if (errno != EINTR)
-            return refuse(why, ERR_INTERNAL, "the output cannot be written: %s", strerrordesc_np(errno));
+            return refuse(why, ERR_INTERNAL, "the output cannot be written: %s",
+                          strerrordesc_np(errno));
     }
     o->waiting = 0;
     return OK;

@@ -55,6 +55,14 @@ void pool_reset(struct pool *p)
     c->dirty = true;
 }
 
+/* The first address from memory on that is a multiple of to. */
+static void *aligned(void *memory, size_t to)
+{
+    size_t over = (uintptr_t)memory % to;
+
+    return (unsigned char *)memory + (over == 0 ? 0 : to - over);
+}
+
 static struct pool_chunk *grow(struct pool *p, size_t size)
 {
     size_t room = size;
@@ -75,9 +83,8 @@ static struct pool_chunk *grow(struct pool *p, size_t size)
     /* a matrix is read from end to end again and again: with small pages that is a quarter slower.
      * Advice may be ignored. */
     if (room >= 2 * (size_t)HUGE)
-        (void)madvise((void *)(((uintptr_t)c + HUGE - 1) & ~(uintptr_t)(HUGE - 1)), room - HUGE,
-                      MADV_HUGEPAGE);
-    c->bytes = (unsigned char *)(((uintptr_t)(c + 1) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1));
+        (void)madvise(aligned(c, HUGE), room - HUGE, MADV_HUGEPAGE);
+    c->bytes = aligned(c + 1, ALIGN);
     c->size = room;
     c->older = p->newest;
     p->newest = c;

@@ -133,24 +133,33 @@ struct kept {
     size_t start[BLOCK + 1];
 };
 
+/* One row's share of every output, and the line's end. */
+static void put_predictions(const struct scoring *s, size_t row, size_t rows, struct text *lines)
+{
+    for (size_t o = 0; o < s->loaded.model.output_count; o++) {
+        size_t columns = s->outputs[o]->count / rows;
+
+        for (size_t c = 0; c < columns; c++) {
+            put_element(lines, s->outputs[o], row * columns + c);
+            text_add(lines, ",", 1);
+        }
+    }
+    if (lines->length > 0)
+        lines->data[lines->length - 1] = '\n';
+}
+
 static enum err write_block(struct scoring *s, const struct kept *k, size_t rows)
 {
     struct text lines = text_new(BLOCK_TEXT_MAX);
     enum err e = OK;
     size_t columns;
 
+    for (size_t o = 0; e == OK && o < s->loaded.model.output_count; o++)
+        e = output_columns(s, o, rows, &columns);
     for (size_t r = 0; e == OK && r < rows; r++) {
         if (s->append)
             text_add(&lines, k->fields.data + k->start[r], k->start[r + 1] - k->start[r]);
-        for (size_t o = 0; e == OK && o < s->loaded.model.output_count; o++) {
-            e = output_columns(s, o, rows, &columns);
-            for (size_t c = 0; e == OK && c < columns; c++) {
-                put_element(&lines, s->outputs[o], r * columns + c);
-                text_add(&lines, ",", 1);
-            }
-        }
-        if (lines.length > 0)
-            lines.data[lines.length - 1] = '\n';
+        put_predictions(s, r, rows, &lines);
     }
     if (e == OK && lines.failed)
         e = refuse(&s->job->why, ERR_TOO_LARGE, "a block of rows is too large");
@@ -225,8 +234,9 @@ static enum err begin(struct scoring *s)
     struct pool *pool = &job->pool;
 
     TRY(binding_make(&s->binding, &s->loaded, &s->table, pool, &job->why));
-    TRY(pool_get(pool, s->binding.count, sizeof(*s->inputs), &s->inputs, &job->why));
-    TRY(pool_get(pool, s->loaded.model.output_count, sizeof(*s->outputs), &s->outputs, &job->why));
+    TRY(pool_get(pool, s->binding.count, sizeof(struct tensor *), &s->inputs, &job->why));
+    TRY(pool_get(pool, s->loaded.model.output_count, sizeof(struct tensor *), &s->outputs,
+                 &job->why));
     return pool_get(pool, 1, sizeof(*s->out), &s->out, &job->why);
 }
 

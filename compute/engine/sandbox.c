@@ -18,12 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WARM = 64 };
+static const size_t WARM = 64;
 
 void sandbox_warm(void)
 {
     double *a = calloc(3 * WARM * WARM, sizeof(*a)), *b, *c;
     json_t *seeded = json_object();
+    int n = (int)WARM;
 
     json_decref(seeded);
     (void)sha256_of("", 0);
@@ -33,10 +34,9 @@ void sandbox_warm(void)
     c = b + WARM * WARM;
     for (size_t i = 0; i < WARM; i++)
         a[i * WARM + i] = 2;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, WARM, WARM, WARM, 1, a, WARM, a, WARM, 0,
-                c, WARM);
-    cblas_dgemv(CblasRowMajor, CblasTrans, WARM, WARM, 1, a, WARM, a, 1, 0, b, 1);
-    (void)LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', WARM, c, WARM);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, a, n, 0, c, n);
+    cblas_dgemv(CblasRowMajor, CblasTrans, n, n, 1, a, n, a, 1, 0, b, 1);
+    (void)LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', n, c, n);
     free(a);
 }
 

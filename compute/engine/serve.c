@@ -126,24 +126,31 @@ static enum err take_numbers(struct request *q, const struct frame *f, const str
     return OK;
 }
 
+/* The place of the input of that name, or input_count. */
+static size_t find_input(const struct model *m, const char *name)
+{
+    size_t at = 0;
+
+    while (at < m->input_count && !span_is(m->values[m->inputs[at]].name, name))
+        at++;
+    return at;
+}
+
 static enum err take_input(struct serving *s, struct request *q, json_t *input)
 {
     static const char *const members[] = {"name", "datatype", "shape", "values", NULL};
     const struct model *m = &s->loaded.model;
     const char *name = json_string_value(json_object_get(input, "name"));
     const char *type = json_string_value(json_object_get(input, "datatype"));
-    const struct value_info *v = NULL;
+    const struct value_info *v;
     struct shape shape;
-    size_t at = 0;
+    size_t at;
 
     if (!json_is_object(input) || name == NULL)
         return refuse(&q->why, ERR_INVALID, "an input has no name");
     TRY(json_only(input, members, &q->why));
-    for (size_t i = 0; i < m->input_count && v == NULL; i++)
-        if (span_is(m->values[m->inputs[i]].name, name)) {
-            v = &m->values[m->inputs[i]];
-            at = i;
-        }
+    at = find_input(m, name);
+    v = at < m->input_count ? &m->values[m->inputs[at]] : NULL;
     if (v == NULL || s->inputs[at] != NULL)
         return refuse(&q->why, ERR_INVALID, "the input \"%.100s\" is %s", name,
                       v == NULL ? "none of the model's" : "given twice");

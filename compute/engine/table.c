@@ -71,16 +71,13 @@ static enum err put_row(struct table *t, const struct csv *c, struct dict *seen,
     for (size_t i = 0; i < t->columns; i++) {
         struct column *col = &t->column[i];
         struct span cell = c->fields[col->place];
-        bool missing;
 
-        if (col->code != NULL) {
+        if (col->code != NULL)
             TRY(put_text(col, &seen[i], row, cell, why));
-            missing = col->code[row] == NO_CATEGORY;
-        } else {
+        else
             col->number[row] = value_read(cell).number;
-            missing = isnan(col->number[row]);
-        }
-        if (missing && col->missing++ == 0)
+        if ((col->code != NULL ? col->code[row] == NO_CATEGORY : isnan(col->number[row])) &&
+            col->missing++ == 0)
             col->first_missing_line = c->line;
     }
     return OK;

@@ -124,4 +124,18 @@ UNUSED_IN_SOME static double number_of(const json_t *object, const char *member)
     return json_number_value(json_object_get(object, member));
 }
 
+/* Trains on one of the real tables; the model is in *model, which the caller closes. */
+UNUSED_IN_SOME static json_t *train(const char *table, const char *spec, int *model)
+{
+    int input = table_file(table);
+    struct engine_command c;
+    json_t *answer;
+
+    *model = memory_file("", 0);
+    c = command("train", input, *model, -1);
+    answer = run_job(&c, spec);
+    (void)close(input);
+    return answer;
+}
+
 #endif
