@@ -80,6 +80,17 @@ static int lifted(int fd)
     return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, SAFE_FD);
 }
 
+/* What is said there would stand in the service's log. Only a sanitizer's report may. */
+static bool silence(int null)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    (void)null;
+    return true;
+#else
+    return dup2(null, STDERR_FILENO) == STDERR_FILENO;
+#endif
+}
+
 /* First all out of the way of the places, then into them; whatever else is open closes at exec. */
 static bool set_descriptors(struct launch *l)
 {
@@ -88,8 +99,9 @@ static bool set_descriptors(struct launch *l)
 
     l->program = lifted(l->program);
     return l->program >= 0 && control >= 0 && dup2(l->null, 0) == 0 && dup2(l->null, 1) == 1 &&
-           place(control, FD_CONTROL) && place(input, FD_INPUT) && place(output, FD_OUTPUT) &&
-           place(model, FD_MODEL) && close_range(FD_FREE, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+           silence(l->null) && place(control, FD_CONTROL) && place(input, FD_INPUT) &&
+           place(output, FD_OUTPUT) && place(model, FD_MODEL) &&
+           close_range(FD_FREE, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
 static bool drop_privileges(const struct engine_command *c)

@@ -54,7 +54,8 @@ BEGIN
         THEN
             RAISE EXCEPTION 'a training needs an approval here' USING ERRCODE = 'CH002', CONSTRAINT = 'job_approved';
         END IF;
-    ELSIF (OLD.state = 'waiting' OR NEW.approval_id IS NOT NULL) AND NOT EXISTS (
+    ELSIF (NEW.state, NEW.attempts) IS DISTINCT FROM (OLD.state, OLD.attempts) -- telling a running job to stop is always allowed
+       AND (OLD.state = 'waiting' OR NEW.approval_id IS NOT NULL) AND NOT EXISTS (
         SELECT FROM approval a WHERE a.tenant_id = NEW.tenant_id AND a.id = NEW.approval_id AND a.state = 'approved'
            AND a.expires_at > now() AND a.job_id = NEW.id AND a.subject_digest = NEW.spec_digest)
     THEN

@@ -250,6 +250,14 @@ class World:
     def __getitem__(self, role):
         return self.people[role]
 
+    def sign_in(self):
+        """Everybody of acme again: access tokens name the address that gave them."""
+        everybody = [(self.admin, "admin", PASSWORD), *((c, c.name, c.password) for c in self.people.values())]
+        for client, name, password in everybody:
+            reply = self.service.client().post("/v1/login", {"tenant": "acme", "user": name, "password": password})
+            assert reply.status_code == 200, reply.text
+            client.token = reply.json()["access_token"]
+
     def trained(self, dataset="cancer", model="risk", target="diagnosis", trainer="logistic",
                 path=DATA / "breast_cancer.csv"):
         """A trained model version under the project's policy; (dataset version, job)."""
