@@ -3,7 +3,16 @@
 
 #include <string.h>
 
-/* A text feature's input has its column's name, unless the graph needs that name itself. */
+/* Names of the graph's own values all have a slash, and a reader may refuse control characters. */
+static bool is_usable(struct span name)
+{
+    for (size_t i = 0; i < name.length; i++)
+        if (name.data[i] == '/' || (unsigned char)name.data[i] < 0x20)
+            return false;
+    return name.length > 0;
+}
+
+/* A text feature's input has its column's name, unless that cannot be or is taken. */
 struct span trained_input(const struct trained *t, size_t feature, char name[TRAINED_NAME])
 {
     static const char *const taken[] = {"features", "label", "probabilities", "prediction"};
@@ -15,9 +24,8 @@ struct span trained_input(const struct trained *t, size_t feature, char name[TRA
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
         if (span_is(own, taken[i]))
             own.length = 0;
-    if (own.length > 0 && memchr(own.data, '/', own.length) == NULL)
+    if (is_usable(own))
         return own;
-    /* the graph's own values all have a slash; no other input has this number */
     return (struct span){name, (size_t)snprintf(name, TRAINED_NAME, "text/%zu", feature)};
 }
 

@@ -160,6 +160,27 @@ static void prediction_names_the_missing_column(void)
     (void)close(model), (void)close(output), (void)close(fewer), (void)close(worse);
 }
 
+/* Columns named as the graph's own values, with slashes, line ends, commas and quotes. */
+static void odd_column_names_survive(void)
+{
+    int input = text_file("label,text/1,\"a\nb\",\"c,\"\"d\",probabilities,y\n"
+                          "u,x,k,1,m,0\nv,x,l,2,m,1\nu,z,k,3,n,0\nv,z,l,4,n,1\n");
+    int model = memory_file("", 0), output = memory_file("", 0);
+    struct engine_command c = command("train", input, model, -1);
+    json_t *a = run_job(&c, "{\"trainer\":\"logistic\",\"target\":\"y\",\"test_fraction\":0}"), *b;
+    char head[1024];
+
+    CHECK(strcmp(text_of(a, "event"), "done") == 0 && metric(a, "accuracy") == 1);
+    c = command("predict", input, output, model);
+    b = run_job(&c, "{}");
+    CHECK(number_of(b, "rows") == 4);
+    CHECK(strstr(content(output, head, sizeof(head)),
+                 "label,text/1,\"a\nb\",\"c,\"\"d\",probabilities,y,label_2,probability_0,"
+                 "probability_1\nu,x,k,1,m,0,0,") == head);
+    json_decref(a), json_decref(b);
+    (void)close(input), (void)close(model), (void)close(output);
+}
+
 static void profiles_columns(void)
 {
     int input = text_file("n,r,b,t\n1,0.5,true,x\n2,NA,false,y\n,1.5,true,x\n3,2,,x\n");
@@ -191,6 +212,7 @@ int main(void)
     RUN(bad_specs_are_refused_by_member);
     RUN(predicts_into_a_table);
     RUN(prediction_names_the_missing_column);
+    RUN(odd_column_names_survive);
     RUN(profiles_columns);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
