@@ -234,6 +234,26 @@ def test_a_key_planted_in_the_database_signs_nothing(world, admin):
     assert admin.get("/v1/me").status_code == 200
 
 
+def test_a_worn_key_is_replaced_and_verifies_until_it_is_retired():
+    service = Service()
+    try:
+        service.start()
+        admin = bootstrap(service, service.bootstrap_code(), "acme")
+        admin.name, admin.password = "admin", PASSWORD
+        old = decode(admin.token.split(".")[0])["kid"]
+        service.sql("UPDATE chancery.signing_key SET signs_until = now() - interval '1 second'")
+        kids = [k["kid"] for k in service.client().ok("GET", "/oauth2/jwks")["keys"]]
+        again = sign_in(admin)
+        new = decode(again.token.split(".")[0])["kid"]
+        assert new != old and {old, new} == set(kids)
+        assert (admin.get("/v1/me").status_code, again.get("/v1/me").status_code) == (200, 200)
+        service.sql(f"DELETE FROM chancery.signing_key WHERE kid = '{old}'")
+        service.client().ok("GET", "/oauth2/jwks")  # reads the table anew, as the watch does every half minute
+        assert (admin.get("/v1/me").status_code, again.get("/v1/me").status_code) == (401, 200)
+    finally:
+        service.close()
+
+
 # Personal access tokens and service accounts.
 
 def test_a_personal_access_token_is_shown_once_and_works_both_ways(world):
