@@ -50,6 +50,7 @@ CREATE TABLE version (
     job_id      uuid,
     revision    bigint      NOT NULL DEFAULT 1,
     created_by  uuid        NOT NULL,
+    contributors uuid[]     NOT NULL DEFAULT '{}',
     created_at  timestamptz NOT NULL DEFAULT now(),
     ready_at    timestamptz,
     deleted_at  timestamptz,
@@ -61,12 +62,14 @@ CREATE TABLE version (
 );
 COMMENT ON TABLE version IS 'Immutable once ready: digest is SHA-256 of the canonical manifest, which names every file by its SHA-256.';
 COMMENT ON COLUMN version.manifest IS 'files [{path, sha256, size}], and what the kind adds: columns of a dataset; task, metrics, features of a model. json, not jsonb: 1e20 must stay a real number.';
+COMMENT ON COLUMN version.contributors IS 'Who else put or removed files, or made it ready: they had a part in it as its author had.';
 CALL tenant_table('version', 'SELECT, INSERT, UPDATE, DELETE');
 
 CREATE FUNCTION version_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.state <> 'pending' AND (NEW.digest, NEW.manifest::text, NEW.number, NEW.asset_id, NEW.created_by, NEW.job_id, NEW.size)
-        IS DISTINCT FROM (OLD.digest, OLD.manifest::text, OLD.number, OLD.asset_id, OLD.created_by, OLD.job_id, OLD.size)
+    IF OLD.state <> 'pending' AND (NEW.digest, NEW.manifest::text, NEW.number, NEW.asset_id, NEW.created_by, NEW.job_id, NEW.size,
+        NEW.contributors)
+        IS DISTINCT FROM (OLD.digest, OLD.manifest::text, OLD.number, OLD.asset_id, OLD.created_by, OLD.job_id, OLD.size, OLD.contributors)
     THEN
         RAISE EXCEPTION 'a version is immutable once it is ready' USING ERRCODE = 'CH003';
     END IF;

@@ -28,7 +28,7 @@ static const struct field alias_event_columns[] = {
     " l.set_at FROM alias l"                                                                       \
     " JOIN version v ON v.tenant_id = l.tenant_id AND v.id = l.version_id"                         \
     " JOIN principal u ON u.tenant_id = l.tenant_id AND u.id = l.set_by"                           \
-    " WHERE l.tenant_id = current_tenant() AND l.asset_id = $1::uuid"
+    " WHERE l.tenant_id = current_tenant() AND l.asset_id = $1::uuid AND " ALIAS_HOLDS
 
 QUERY(alias_find_sql, ALIAS_SELECT " AND l.name = $2");
 QUERY(alias_list_sql,

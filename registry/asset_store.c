@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/asset.h"
 
+#include "registry/version.h"
+
 const struct field asset_fields[] = {
     TEXT(struct asset, id, 36),
     TEXT(struct asset, kind, 10),
@@ -22,7 +24,7 @@ const struct field asset_fields[] = {
     "SELECT a.id, a.kind, a.name, p.name AS project, a.description, a.tags, a.versions, a.state,"  \
     " (SELECT coalesce(jsonb_object_agg(l.name, v.number), '{}') FROM alias l"                     \
     "   JOIN version v ON v.tenant_id = l.tenant_id AND v.id = l.version_id"                       \
-    "  WHERE l.tenant_id = a.tenant_id AND l.asset_id = a.id) AS aliases,"                         \
+    "  WHERE l.tenant_id = a.tenant_id AND l.asset_id = a.id AND " ALIAS_HOLDS ") AS aliases,"     \
     " a.revision, u.name AS created_by, a.created_at, a.updated_at"                                \
     " FROM asset a JOIN project p ON p.tenant_id = a.tenant_id AND p.id = a.project_id"            \
     " JOIN principal u ON u.tenant_id = a.tenant_id AND u.id = a.created_by"                       \

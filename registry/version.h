@@ -6,6 +6,12 @@
 
 enum { VERSION_FILES_MAX = 10000 };
 
+/* SQL: whether the alias l still means anything. What rests on an approval holds as long as that.
+ */
+#define ALIAS_HOLDS                                                                                \
+    "(l.approval_id IS NULL OR EXISTS (SELECT FROM approval x WHERE x.tenant_id = l.tenant_id"     \
+    " AND x.id = l.approval_id AND x.state = 'approved' AND x.expires_at > now()))"
+
 /* One state of an asset: files and facts about them, immutable once it is ready. */
 struct version {
     const char *id;
@@ -95,6 +101,8 @@ MUST_CHECK enum err version_create(struct db *db, const struct version_draft *dr
  * ERR_TOO_LARGE past VERSION_FILES_MAX. */
 MUST_CHECK enum err version_add_file(struct db *db, const struct version *v,
                                      const struct version_file *file, const char *local_path);
+/* Somebody works on the files of a pending version: they cannot decide on it later. */
+MUST_CHECK enum err version_touch(struct db *db, const struct version *v, const char *principal_id);
 MUST_CHECK enum err version_remove_file(struct db *db, const struct version *v, const char *path);
 /* Make a pending version ready: the manifest is its files and the members of facts (an object, or
  * NULL). Makes its node in the lineage and fills the version anew. ERR_CONFLICT when it has no

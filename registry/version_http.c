@@ -54,7 +54,7 @@ enum err version_lock_pending(struct request *rq, struct version *v)
     if (strcmp(v->state, "pending") != 0)
         return fail(rq, ERR_CONFLICT, "%s is ready and cannot change; make a new version",
                     version_path(rq->arena, v));
-    return OK;
+    return version_touch(rq->db, v, rq->caller.id);
 }
 
 /* POST …/models/{name}/versions */

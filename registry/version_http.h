@@ -7,8 +7,9 @@
 /* What the handlers below …/versions/{version} share: the version that the path names, with the
  * audit entry told about it. ERR_NOT_FOUND also for a part that is neither number nor @alias. */
 MUST_CHECK enum err version_of_path(struct request *rq, struct version *v);
-/* The same, locked; ERR_CONFLICT unless it is still pending. */
+/* The same, locked. */
 MUST_CHECK enum err version_lock_path(struct request *rq, struct version *v);
+/* The same to work on: ERR_CONFLICT unless it is pending; the caller becomes a contributor. */
 MUST_CHECK enum err version_lock_pending(struct request *rq, struct version *v);
 
 #endif

@@ -66,6 +66,16 @@ enum err version_add_file(struct db *db, const struct version *v, const struct v
     return e == ERR_NOT_FOUND ? ERR_TOO_LARGE : e;
 }
 
+QUERY(version_touch_sql,
+      "UPDATE version SET contributors = contributors || $2::uuid"
+      " WHERE tenant_id = current_tenant() AND id = $1::uuid AND created_by <> $2::uuid"
+      " AND NOT $2::uuid = ANY (contributors)");
+
+enum err version_touch(struct db *db, const struct version *v, const char *principal_id)
+{
+    return db_defer_any(db, &version_touch_sql, PARAMS(P_TEXT(v->id), P_TEXT(principal_id)));
+}
+
 QUERY(version_file_remove, "DELETE FROM version_file WHERE tenant_id = current_tenant()"
                            " AND version_id = $1::uuid AND path = $2");
 

@@ -25,7 +25,8 @@ static const struct field version_columns[] = {
 #define VERSION_SELECT                                                                             \
     "SELECT v.id, a.kind, p.name AS project, a.name AS asset, v.number, v.state, v.description,"   \
     " v.tags, v.digest, v.size, v.manifest, v.job_id AS job, ARRAY (SELECT l.name FROM alias l"    \
-    "  WHERE l.tenant_id = v.tenant_id AND l.asset_id = v.asset_id AND l.version_id = v.id"        \
+    "  WHERE l.tenant_id = v.tenant_id AND l.asset_id = v.asset_id AND l.version_id = v.id "       \
+    "AND " ALIAS_HOLDS                                                                             \
     "  ORDER BY l.name) AS aliases, v.revision, u.name AS created_by, v.created_at, v.ready_at,"   \
     " v.asset_id, v.created_by AS author_id"                                                       \
     " FROM version v JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id"              \
@@ -35,7 +36,8 @@ static const struct field version_columns[] = {
 #define VERSION_KEY                                                                                \
     " AND a.project_id = $1::uuid AND a.kind = $2 AND a.name = $3"                                 \
     " AND (v.number = $4::int OR v.id = (SELECT l.version_id FROM alias l"                         \
-    "  WHERE l.tenant_id = a.tenant_id AND l.asset_id = a.id AND l.name = $5))"
+    "  WHERE l.tenant_id = a.tenant_id AND l.asset_id = a.id AND l.name = $5 AND " ALIAS_HOLDS     \
+    "))"
 
 QUERY(version_get_sql, VERSION_SELECT VERSION_KEY);
 QUERY(version_lock_sql, VERSION_SELECT VERSION_KEY " FOR UPDATE OF v");

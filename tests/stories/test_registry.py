@@ -403,6 +403,16 @@ def test_a_decision_is_about_what_was_shown(world, scientist, model):
     refused(decide(approver, approval), 409, "conflict")
 
 
+def test_who_put_a_file_into_anothers_version_cannot_approve_it(world, scientist, model):
+    both = person(world.service, world.admin, f"both{next(COUNT)}", [("approver", "credit"), ("data-scientist", "credit")])
+    scientist.ok("POST", model + "/versions")
+    both.ok("PUT", model + "/versions/1/files/weights.bin", data=b"theirs", headers={**BYTES})
+    scientist.ok("POST", model + "/versions/1/finalize")
+    approval = ask(scientist, {"asset": model.rsplit("/", 1)[1], "number": 1})
+    assert "author" in refused(decide(both, approval), 403, "four-eyes")
+    assert decide(world["approver"], approval).json()["state"] == "approved"
+
+
 def test_an_approval_given_on_stale_evidence_is_void(world, scientist, model):
     approver = world["approver"]
     first, second = ask(scientist, version_of(scientist, model)), ask(scientist, version_of(scientist, model))

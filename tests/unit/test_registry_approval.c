@@ -235,15 +235,76 @@ static void evidence_compares_with_what_the_alias_means(void)
     CHECK(run(take_back, &a) == OK);
 }
 
+/* Behind the service's back: time passes. */
+static bool expire(const char *where)
+{
+    return sql("ALTER TABLE approval DISABLE TRIGGER approval_frozen") &&
+           sql("UPDATE approval SET expires_at = now() WHERE %s", where) &&
+           sql("ALTER TABLE approval ENABLE TRIGGER approval_frozen");
+}
+
+static enum err find_production(void *arg)
+{
+    struct act *a = arg;
+    const struct version_key key = {.kind = "model", .asset = "risk", .alias = "production"};
+
+    return version_get(&db, project, &key, &a->version);
+}
+
+static void an_alias_means_nothing_when_its_approval_has_expired(void)
+{
+    struct act a = begin(alice);
+
+    CHECK(verdict_of(&a, bob) == OK && verdict_of(&a, carol) == OK);
+    CHECK(run(find_production, &a) == OK && a.version.aliases.count == 1);
+    CHECK(expire("state = 'approved'"));
+    CHECK(run(find_production, &a) == ERR_NOT_FOUND);
+    CHECK(run(look, &a) == OK && strcmp(a.approval.state, "expired") == 0);
+}
+
+static enum err touch(void *arg)
+{
+    struct act *a = arg;
+
+    TRY(version_create(
+        &db,
+        &(struct version_draft){
+            .project_id = project, .kind = "model", .asset = "risk", .author_id = alice},
+        &a->version));
+    TRY(version_touch(&db, &a->version, bot));
+    return version_touch(&db, &a->version, bot);
+}
+
+static enum err finish_touched(void *arg)
+{
+    struct act *a = arg;
+    struct version_file file;
+    char path[128], hex[65];
+
+    make_file("touched", path, &file, hex);
+    TRY(version_add_file(&db, &a->version, &file, path));
+    return version_seal(&db, &a->version, NULL);
+}
+
+static void who_worked_on_the_files_cannot_decide(void)
+{
+    struct act a = {.who = alice};
+
+    CHECK(run(touch, &a) == OK && run(finish_touched, &a) == OK && run(ask, &a) == OK);
+    CHECK(number("SELECT max(cardinality(contributors)) FROM version") == 1);
+    CHECK(verdict_of(&a, bob) == ERR_FOUR_EYES); /* answers for bot */
+    CHECK(verdict_of(&a, carol) == OK);
+    a.who = alice;
+    CHECK(run(take_back, &a) == OK);
+}
+
 static void the_same_request_is_open_once(void)
 {
     struct act a = begin(alice);
     struct act again = a;
 
     CHECK(run(ask, &again) == ERR_EXISTS);
-    CHECK(sql("ALTER TABLE approval DISABLE TRIGGER approval_frozen") &&
-          sql("UPDATE approval SET expires_at = now() WHERE state = 'pending'") &&
-          sql("ALTER TABLE approval ENABLE TRIGGER approval_frozen"));
+    CHECK(expire("state = 'pending'"));
     CHECK(run(look, &a) == OK && strcmp(a.approval.state, "expired") == 0);
     CHECK(run(ask, &a) == OK && strcmp(a.approval.state, "pending") == 0);
 }
@@ -263,6 +324,8 @@ int main(void)
     RUN(enough_people_move_the_alias_and_a_revocation_takes_it_away);
     RUN(evidence_is_the_same_until_something_changes);
     RUN(evidence_compares_with_what_the_alias_means);
+    RUN(an_alias_means_nothing_when_its_approval_has_expired);
+    RUN(who_worked_on_the_files_cannot_decide);
     RUN(the_same_request_is_open_once);
     db_close(&db);
     arena_free(arena);
