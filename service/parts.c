@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "lineage/sequencer.h"
 #include "registry/collect.h"
+#include "service/idempotency.h"
 
 #include <stddef.h>
 
