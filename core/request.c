@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { REPLY_MAX = 1 << 30 };
+
 const struct field no_body[] = {FIELDS_END};
 const struct field file_body[] = {FIELDS_END};
 const struct field raw_body[] = {FIELDS_END};
@@ -114,9 +116,21 @@ enum err request_reply_json(struct request *rq, json_t *json)
     return request_reply_bytes(rq, "application/json", text, strlen(text));
 }
 
+/* Takes t. */
+static enum err reply_text(struct request *rq, struct text *t)
+{
+    arena_own(rq->arena, t->data, free);
+    if (t->failed)
+        return fail(rq, ERR_INTERNAL, "the answer is too large");
+    return request_reply_bytes(rq, "application/json", t->data, t->length);
+}
+
 enum err request_reply(struct request *rq, const struct field *fields, const void *in)
 {
-    return request_reply_json(rq, field_to_json(fields, in));
+    struct text t = text_new(REPLY_MAX);
+
+    field_write(fields, in, &t);
+    return reply_text(rq, &t);
 }
 
 static bool unreserved(char c)
@@ -160,14 +174,20 @@ static const char *next_link(struct request *rq, const char *next)
 enum err request_reply_list(struct request *rq, const struct field *fields, size_t size,
                             const struct rows *rows, const char *next)
 {
-    json_t *list = json_array();
-    json_t *page = json_pack("{s:o}", "value", list);
+    struct text t = text_new(REPLY_MAX);
 
-    for (size_t i = 0; i < rows->count; i++)
-        json_array_append_new(list, field_to_json(fields, (const char *)rows->items + i * size));
-    if (next != NULL)
-        json_object_set_new(page, "nextLink", json_string(next_link(rq, next)));
-    return request_reply_json(rq, page);
+    text_puts(&t, "{\"value\":[");
+    for (size_t i = 0; i < rows->count; i++) {
+        text_puts(&t, i == 0 ? "" : ",");
+        field_write(fields, (const char *)rows->items + i * size, &t);
+    }
+    text_puts(&t, "]");
+    if (next != NULL) {
+        text_puts(&t, ",\"nextLink\":");
+        field_write_text(next_link(rq, next), &t);
+    }
+    text_puts(&t, "}");
+    return reply_text(rq, &t);
 }
 
 enum err request_reply_empty(struct request *rq)

@@ -2,6 +2,7 @@
 #include "core/row.h"
 
 #include "core/log.h"
+#include "core/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +18,17 @@ static void release_json(void *json)
  */
 static const char *rfc3339(struct arena *a, const char *text)
 {
-    char millis[4] = "000";
     const char *dot = strchr(text, '.');
+    char *out;
 
     if (strlen(text) < 19)
         return text;
+    out = arena_copy(a, "YYYY-MM-DDThh:mm:ss.000Z", TIME_SIZE - 1);
+    memcpy(out, text, 10);
+    memcpy(out + 11, text + 11, 8);
     for (size_t i = 0; dot != NULL && i < 3 && dot[1 + i] >= '0' && dot[1 + i] <= '9'; i++)
-        millis[i] = dot[1 + i];
-    return arena_printf(a, "%.10sT%.8s.%sZ", text, text + 11, millis);
+        out[20 + i] = dot[1 + i];
+    return out;
 }
 
 static const char *text_value(struct arena *a, const PGresult *result, int row, int column)
@@ -130,11 +134,19 @@ static size_t value_size(enum field_type type)
     }
 }
 
+/* Statements mostly give their columns in the order of the fields. */
+static int column_of(const PGresult *result, const char *name, int guess)
+{
+    const char *there = PQfname(result, guess);
+
+    return there != NULL && strcmp(there, name) == 0 ? guess : PQfnumber(result, name);
+}
+
 enum err row_read(struct arena *a, const struct field *fields, const PGresult *result, int row,
                   void *out)
 {
     for (const struct field *f = fields; f->name != NULL; f++) {
-        int column = PQfnumber(result, f->name);
+        int column = column_of(result, f->name, (int)(f - fields));
         void *at = (char *)out + f->offset;
 
         if (column < 0) {

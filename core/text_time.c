@@ -53,17 +53,36 @@ static uint64_t next_tick(void)
     return tick;
 }
 
+/* Ids are no secrets, and every request makes a few: one system call serves many. */
+static uint64_t random_word(void)
+{
+    static _Thread_local uint64_t words[32];
+    static _Thread_local unsigned left;
+
+    if (left == 0) {
+        random_bytes(words, sizeof(words));
+        left = sizeof(words) / sizeof(words[0]);
+    }
+    return words[--left];
+}
+
 void id_new(char out[ID_SIZE])
 {
     uint64_t tick = next_tick();
     uint64_t high = (tick >> 12) << 16 | UINT64_C(0x7000) | (tick & 0xFFF);
-    uint64_t low;
+    uint64_t low = random_word() >> 2 | UINT64_C(1) << 63;
+    unsigned char bytes[16];
+    char hex[2 * sizeof(bytes) + 1];
+    const char *from = hex;
 
-    random_bytes(&low, sizeof(low));
-    low = (low >> 2) | UINT64_C(1) << 63;
-    (void)snprintf(out, ID_SIZE, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32),
-                   (unsigned)(high >> 16 & 0xFFFF), (unsigned)(high & 0xFFFF),
-                   (unsigned)(low >> 48), (unsigned long long)(low & UINT64_C(0xFFFFFFFFFFFF)));
+    for (unsigned i = 0; i < 8; i++) {
+        bytes[i] = (unsigned char)(high >> (56 - 8 * i));
+        bytes[8 + i] = (unsigned char)(low >> (56 - 8 * i));
+    }
+    hex_encode(bytes, sizeof(bytes), hex);
+    for (unsigned i = 0; i < ID_SIZE - 1; i++)
+        out[i] = i == 8 || i == 13 || i == 18 || i == 23 ? '-' : *from++;
+    out[ID_SIZE - 1] = '\0';
 }
 
 bool id_valid(const char *text)
