@@ -1,0 +1,2 @@
+-- Groups, custom roles, denies, ceilings, conditions, classification and separation of duties.
+DO $$ BEGIN END $$;

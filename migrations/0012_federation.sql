@@ -1,0 +1,2 @@
+-- External identity providers, workload federation and SCIM provisioning.
+DO $$ BEGIN END $$;
