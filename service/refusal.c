@@ -42,6 +42,14 @@ static const char *message_of(const struct request *rq, enum err e)
     return ours || rq->detail == NULL ? err_meaning(e) : rq->detail;
 }
 
+static bool has_header(const struct reply *r, const char *name)
+{
+    for (size_t i = 0; i < r->headers_count; i++)
+        if (strcasecmp(r->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 void refusal_reply(struct request *rq, enum err e)
 {
     json_t *json = body(rq, e, message_of(rq, e));
@@ -54,6 +62,6 @@ void refusal_reply(struct request *rq, enum err e)
     rq->reply.status = err_status(e);
     if (e == ERR_TOKEN || e == ERR_CREDENTIALS)
         request_set_header(rq, "WWW-Authenticate", "Bearer realm=\"chancery\"");
-    if (err_status(e) == 503 || e == ERR_RATE)
+    if ((err_status(e) == 503 || e == ERR_RATE) && !has_header(&rq->reply, "Retry-After"))
         request_set_header(rq, "Retry-After", "1");
 }
