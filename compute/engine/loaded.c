@@ -85,12 +85,47 @@ const char *loaded_datatype(enum element type)
     return type == ELEMENT_DOUBLE || type == ELEMENT_FLOAT ? "FP64" : "INT64";
 }
 
-json_t *loaded_value_json(const struct value_info *v)
+static json_t *shape_json(const struct value_info *v)
 {
     json_t *shape = json_array();
 
     for (unsigned i = 0; v->shaped && i < v->shape.rank; i++)
         (void)json_array_append_new(shape, json_integer(v->shape.dims[i]));
+    return shape;
+}
+
+/* The names of the Open Inference Protocol. */
+static const char *model_datatype(enum element type)
+{
+    switch (type) {
+    case ELEMENT_FLOAT:
+        return "FP32";
+    case ELEMENT_DOUBLE:
+        return "FP64";
+    case ELEMENT_INT32:
+        return "INT32";
+    case ELEMENT_INT64:
+        return "INT64";
+    case ELEMENT_BOOL:
+        return "BOOL";
+    default:
+        return "BYTES";
+    }
+}
+
+json_t *loaded_input_json(const struct value_info *v)
+{
+    json_t *shape = shape_json(v);
+
+    if (json_array_size(shape) == 1)
+        (void)json_array_append_new(shape, json_integer(1));
+    return json_pack("{s:o, s:s, s:o, s:s}", "name", json_words(v->name.data, v->name.length),
+                     "datatype", v->type == ELEMENT_STRING ? "BYTES" : "FP64", "shape", shape,
+                     "model_datatype", model_datatype(v->type));
+}
+
+json_t *loaded_output_json(const struct value_info *v)
+{
     return json_pack("{s:o, s:s, s:o}", "name", json_words(v->name.data, v->name.length),
-                     "datatype", loaded_datatype(v->type), "shape", shape);
+                     "datatype", loaded_datatype(v->type), "shape", shape_json(v));
 }

@@ -21,10 +21,14 @@ MUST_CHECK enum err loaded_read(struct loaded *l, struct span file, struct pool 
                                 struct refusal *why);
 void loaded_close(struct loaded *l);
 
-/* {"name","datatype","shape"}: FP64 for any float, INT64 for integers and bools, BYTES for strings;
- * -1 for a free dimension. */
-json_t *loaded_value_json(const struct value_info *v);
-/* "FP64", "INT64" or "BYTES". */
+/* What serve says of an input: {"name","datatype","shape","model_datatype"}. Numbers of any kind
+ * are sent as FP64, strings as BYTES; model_datatype is what the model makes of them. One row is
+ * one line: an input without columns counts as one column. -1 is a free dimension. */
+json_t *loaded_input_json(const struct value_info *v);
+/* Of an output: {"name","datatype","shape"}. */
+json_t *loaded_output_json(const struct value_info *v);
+/* How an output of that type is sent: "FP64" any float, "INT64" integers and bools, "BYTES"
+ * strings. */
 const char *loaded_datatype(enum element type);
 
 #endif

@@ -50,9 +50,9 @@ static enum err send_ready(struct serving *s)
     json_t *inputs = json_array(), *outputs = json_array(), *body;
 
     for (size_t i = 0; i < m->input_count; i++)
-        (void)json_array_append_new(inputs, loaded_value_json(&m->values[m->inputs[i]]));
+        (void)json_array_append_new(inputs, loaded_input_json(&m->values[m->inputs[i]]));
     for (size_t i = 0; i < m->output_count; i++)
-        (void)json_array_append_new(outputs, loaded_value_json(&m->values[m->outputs[i]]));
+        (void)json_array_append_new(outputs, loaded_output_json(&m->values[m->outputs[i]]));
     body = json_pack("{s:o, s:o, s:O}", "inputs", inputs, "outputs", outputs, "features",
                      s->loaded.features == NULL ? json_array() : s->loaded.features);
     if (s->loaded.classes != NULL)
@@ -80,6 +80,9 @@ static enum err read_shape(struct request *q, const json_t *input, const struct 
                           (int)v->name.length, v->name.data);
         shape->dims[shape->rank++] = json_integer_value(dim);
     }
+    /* what was said to be one column is none to the model */
+    if (v->shaped && v->shape.rank == 1 && shape->rank == 2 && shape->dims[1] == 1)
+        shape->rank = 1;
     if (shape->dims[0] != q->rows || !shape_count(shape, &count) ||
         count > FRAME_PAYLOAD_MAX / sizeof(double))
         return refuse(&q->why, ERR_INVALID,
