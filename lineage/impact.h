@@ -4,7 +4,9 @@
 
 #include "lineage/walk.h"
 
-/* Endpoints that served or serve anything derived from a node. */
+/* Endpoints that served or serve anything derived from a node. Who sees every project looks them up
+ * in the closure of the deployments; for others, who must not learn what lies behind a project they
+ * cannot see, the graph is walked. */
 
 struct impact_row {
     const char *project;
@@ -13,13 +15,30 @@ struct impact_row {
     const char *kind;       /* of the version's asset: model or dataset */
     const char *asset;
     int64_t number;
-    bool serving;
+    bool serving; /* now, or at as_of */
     const char *since;
     const char *until; /* NULL while it serves */
-    json_t *approvals; /* [{id, decided_by: [names]}] */
+    json_t *approvals; /* [{id, action, subject, decided_by: [names]}], of every hop up to here */
 };
 
-/* Rows of the deployments among a walk's nodes, by endpoint and time. */
-MUST_CHECK enum err impact_of(struct db *db, const struct walk *w, struct rows *out);
+struct impact {
+    const char *node;
+    struct rows rows; /* struct impact_row, by endpoint and time */
+    const char *truncated;
+};
+
+/* q is as for walk_run. ERR_NOT_FOUND for a node that is unknown or may not be seen. */
+MUST_CHECK enum err impact_of(struct db *db, const struct walk_question *q, struct impact *out);
+
+/* A production model: a version that an endpoint serves. */
+struct coverage_row {
+    const char *endpoint; /* project/endpoint */
+    const char *project;
+    const char *model;    /* name of the node */
+    struct texts unknown; /* nodes upstream whose origin is not known */
+};
+
+/* One row a serving deployment, in projects the caller may see; as_of and known_at count. */
+MUST_CHECK enum err coverage_of(struct db *db, const struct walk_question *q, struct rows *out);
 
 #endif

@@ -130,10 +130,13 @@ static enum err describe(struct walking *w, size_t first)
         node = &out->nodes[w->slots[slot_of(w, found.id)] - 1];
         found.depth = node->depth;
         found.seen = node->seen;
-        if (visible(w, found.project))
-            *node = found;
-        else
+        if (!visible(w, found.project)) {
             truncated(w, "redacted", false);
+            continue;
+        }
+        *node = found;
+        if (w->q->stop != NULL && strcmp(w->q->stop, found.name) == 0)
+            out->stop = (size_t)(node - out->nodes);
     }
     return OK;
 }
@@ -142,6 +145,7 @@ static enum err describe(struct walking *w, size_t first)
 #define WALK_EDGES(near, limit)                                                                    \
     "SELECT src, dst, kind, at FROM lineage_edge WHERE tenant_id = $1::uuid AND " near             \
     " = ANY ($2::bigint[]) AND ($3::timestamptz IS NULL OR at <= $3)"                              \
+    " AND ($6::timestamptz IS NULL OR recorded_at <= $6)"                                          \
     " AND NOT ($4::boolean AND kind = 'predict') LIMIT " limit
 /* clang-format on */
 QUERY(walk_up, WALK_EDGES("dst", "$5"));
@@ -151,8 +155,8 @@ static enum err edges_of(struct walking *w, size_t most, PGresult **out)
 {
     return db_rows(w->db, w->way == WALK_UP ? &walk_up : &walk_down, out,
                    PARAMS(P_TEXT(w->db->tenant), P_INTS(w->frontier, w->frontier_count),
-                          P_TEXT(w->q->as_of), P_BOOL(w->q->skip_predictions),
-                          P_INT((int64_t)most)));
+                          P_TEXT(w->q->as_of), P_BOOL(w->q->skip_predictions), P_INT((int64_t)most),
+                          P_TEXT(w->q->known_at)));
 }
 
 /* "2026-11-21 08:00:00.123456+00" to RFC 3339. */
@@ -240,6 +244,8 @@ static enum err walk_one_way(struct walking *w, enum walk_way way)
             return OK;
         }
         TRY(follow(w, depth + 1));
+        if (w->out->stop != 0)
+            return OK;
     }
     if (w->frontier_count == 0 || w->spent)
         return OK;

@@ -13,7 +13,9 @@ enum walk_way { WALK_UP = 1, WALK_DOWN = 2 };
 struct walk_question {
     const char *node; /* name */
     unsigned ways;
-    const char *as_of; /* RFC 3339: only edges up to then; NULL for all */
+    const char *as_of;    /* RFC 3339: only what had happened by then; NULL for all */
+    const char *known_at; /* RFC 3339: only what had been recorded by then; NULL for all */
+    const char *stop;     /* the walk ends with the level that has a node of this name; or NULL */
     bool skip_predictions;
     int64_t depth;
     size_t nodes; /* most of them in the answer */
@@ -51,6 +53,7 @@ struct walk {
     /* Why the answer is not all there is: "depth", "nodes", "edges", "time" or "redacted". NULL
      * when it is complete. */
     const char *truncated;
+    size_t stop; /* the node it was to end with; 0 when it was not met */
 };
 
 /* Within a TX_READ of db->tenant. ERR_NOT_FOUND, before anything is walked, for a node that is

@@ -1,2 +1,175 @@
 -- Lineage for auditors: received events, columns, the serving closure.
-DO $$ BEGIN END $$;
+
+ALTER TABLE lineage_node DROP CONSTRAINT lineage_node_kind;
+ALTER TABLE lineage_node ADD CONSTRAINT lineage_node_kind CHECK (kind IN
+    ('dataset-version', 'model-version', 'job', 'approval', 'deployment', 'prediction',
+     'run', 'notebook', 'prompt', 'flow', 'environment', 'code', 'ol-job', 'ol-run', 'ol-dataset', 'ol-column'));
+-- Names that other systems give are longer than ours; an index row must still hold them.
+ALTER TABLE lineage_node DROP CONSTRAINT lineage_node_name;
+ALTER TABLE lineage_node ADD CONSTRAINT lineage_node_name CHECK (octet_length(name) BETWEEN 1 AND 2048);
+COMMENT ON COLUMN lineage_node.project IS 'Whose it is; empty for what belongs to the tenant at large.';
+
+ALTER TABLE lineage_edge DROP CONSTRAINT lineage_edge_kind;
+ALTER TABLE lineage_edge ADD CONSTRAINT lineage_edge_kind CHECK (kind IN
+    ('consume', 'produce', 'approve', 'deploy', 'predict', 'run', 'parent', 'derive', 'use'));
+-- Both directions are read from the index alone, by both times.
+ALTER TABLE lineage_edge DROP CONSTRAINT lineage_edge_key;
+ALTER TABLE lineage_edge ADD CONSTRAINT lineage_edge_key PRIMARY KEY (tenant_id, src, dst, kind) INCLUDE (at, recorded_at);
+DROP INDEX lineage_edge_back;
+CREATE INDEX lineage_edge_back ON lineage_edge (tenant_id, dst) INCLUDE (src, kind, at, recorded_at);
+
+-- What everything that was ever deployed came from, kept so that "which endpoints served something made from this" is
+-- a look-up. A deployment is in its own closure; whatever comes to be known upstream later joins it.
+CREATE TABLE endpoint_ancestor (
+    tenant_id  uuid        NOT NULL,
+    ancestor   bigint      NOT NULL,
+    deployment bigint      NOT NULL,
+    known_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT endpoint_ancestor_key PRIMARY KEY (tenant_id, ancestor, deployment) INCLUDE (known_at)
+);
+COMMENT ON TABLE endpoint_ancestor IS 'Append-only: nodes upstream of each deployment''s node, and since when we know. Both are ids of lineage_node.';
+CREATE INDEX endpoint_ancestor_of ON endpoint_ancestor (tenant_id, deployment) INCLUDE (ancestor, known_at);
+CALL tenant_table('endpoint_ancestor', 'SELECT, INSERT');
+CALL append_only('endpoint_ancestor');
+
+CREATE FUNCTION closure_begin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO endpoint_ancestor (tenant_id, ancestor, deployment) VALUES (NEW.tenant_id, NEW.id, NEW.id)
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER closure_begin AFTER INSERT ON lineage_node FOR EACH ROW WHEN (NEW.kind = 'deployment')
+    EXECUTE FUNCTION closure_begin();
+
+-- One writer of edges at a time in a tenant (predictions, which nothing comes from, aside): two edges that make a way
+-- together, written by two transactions that do not see each other, would both miss it.
+CREATE FUNCTION closure_grow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('lineage ' || NEW.tenant_id, 0));
+    IF NOT EXISTS (SELECT FROM endpoint_ancestor a WHERE a.tenant_id = NEW.tenant_id AND a.ancestor = NEW.dst) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO endpoint_ancestor (tenant_id, ancestor, deployment)
+        WITH RECURSIVE up (id) AS (
+            SELECT NEW.src
+            UNION SELECT e.src FROM up JOIN lineage_edge e ON e.tenant_id = NEW.tenant_id AND e.dst = up.id
+                   WHERE e.kind <> 'predict')
+        SELECT NEW.tenant_id, up.id, a.deployment FROM up, endpoint_ancestor a
+         WHERE a.tenant_id = NEW.tenant_id AND a.ancestor = NEW.dst
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER closure_grow AFTER INSERT ON lineage_edge FOR EACH ROW WHEN (NEW.kind <> 'predict')
+    EXECUTE FUNCTION closure_grow();
+
+-- What was deployed before this migration.
+DO $$
+DECLARE
+    t uuid;
+BEGIN
+    FOR t IN SELECT tenant_id FROM tenant LOOP
+        PERFORM set_config('app.tenant', t::text, true);
+        INSERT INTO endpoint_ancestor (tenant_id, ancestor, deployment)
+            WITH RECURSIVE up (id, deployment) AS (
+                SELECT n.id, n.id FROM lineage_node n WHERE n.tenant_id = t AND n.kind = 'deployment'
+                UNION SELECT e.src, up.deployment FROM up JOIN lineage_edge e ON e.tenant_id = t AND e.dst = up.id
+                       WHERE e.kind <> 'predict')
+            SELECT t, up.id, up.deployment FROM up ON CONFLICT DO NOTHING;
+    END LOOP;
+    PERFORM set_config('app.tenant', '', true);
+END $$;
+
+-- OpenLineage: what others tell of their jobs, runs and datasets. Their nodes and edges stand in the graph like ours.
+
+CREATE TABLE ol_event (
+    tenant_id   uuid        NOT NULL,
+    digest      bytea       NOT NULL CONSTRAINT ol_event_digest CHECK (length(digest) = 32),
+    seq         bigint      GENERATED ALWAYS AS IDENTITY,
+    kind        text        NOT NULL CONSTRAINT ol_event_kind CHECK (kind IN ('run', 'job', 'dataset')),
+    type        text,
+    at          timestamptz NOT NULL,
+    project     text        NOT NULL,
+    namespace   text        NOT NULL,
+    name        text        NOT NULL,
+    run_id      text,
+    raw         json        NOT NULL,
+    request_id  uuid        NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT ol_event_key PRIMARY KEY (tenant_id, digest)
+);
+COMMENT ON TABLE ol_event IS 'Append-only: each event as it came, once, by the SHA-256 of its canonical form.';
+COMMENT ON COLUMN ol_event.raw IS 'The event with every member it had, known to us or not.';
+CREATE INDEX ol_event_by_time ON ol_event (tenant_id, at, seq);
+CALL tenant_table('ol_event', 'SELECT, INSERT');
+CALL append_only('ol_event');
+
+CREATE TABLE ol_job (
+    tenant_id  uuid        NOT NULL,
+    id         bigint      NOT NULL,
+    project    text        NOT NULL,
+    namespace  text        NOT NULL,
+    name       text        NOT NULL,
+    facets     jsonb       NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT ol_job_key PRIMARY KEY (tenant_id, id)
+);
+COMMENT ON TABLE ol_job IS 'A job of another system. id is its node; facets are the newest of each name.';
+CREATE INDEX ol_job_by_name ON ol_job (tenant_id, namespace, name);
+CALL tenant_table('ol_job', 'SELECT, INSERT, UPDATE');
+
+CREATE TABLE ol_dataset (
+    tenant_id  uuid        NOT NULL,
+    id         bigint      NOT NULL,
+    project    text        NOT NULL,
+    namespace  text        NOT NULL,
+    name       text        NOT NULL,
+    facets     jsonb       NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT ol_dataset_key PRIMARY KEY (tenant_id, id)
+);
+COMMENT ON TABLE ol_dataset IS 'A dataset of another system. id is its node; facets are the newest of each name.';
+CREATE INDEX ol_dataset_by_name ON ol_dataset (tenant_id, namespace, name);
+CALL tenant_table('ol_dataset', 'SELECT, INSERT, UPDATE');
+
+CREATE TABLE ol_run (
+    tenant_id  uuid        NOT NULL,
+    id         bigint      NOT NULL,
+    run_id     text        NOT NULL,
+    job        bigint      NOT NULL,
+    state      text        NOT NULL,
+    started_at timestamptz,
+    ended_at   timestamptz,
+    facets     jsonb       NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT ol_run_key PRIMARY KEY (tenant_id, id)
+);
+COMMENT ON TABLE ol_run IS 'A run of a job of another system: what all its events, in whatever order they came, say together.';
+CREATE INDEX ol_run_by_job ON ol_run (tenant_id, job, created_at);
+CALL tenant_table('ol_run', 'SELECT, INSERT, UPDATE');
+
+CREATE TABLE ol_io (
+    tenant_id uuid    NOT NULL,
+    job       bigint  NOT NULL,
+    dataset   bigint  NOT NULL,
+    output    boolean NOT NULL,
+    CONSTRAINT ol_io_key PRIMARY KEY (tenant_id, job, dataset, output)
+);
+COMMENT ON TABLE ol_io IS 'Which datasets a job reads and writes, over all its runs: lineage as designed, for readers that know no runs.';
+CREATE INDEX ol_io_by_dataset ON ol_io (tenant_id, dataset, output) INCLUDE (job);
+CALL tenant_table('ol_io', 'SELECT, INSERT');
+CALL append_only('ol_io');
+
+CREATE TABLE ol_column (
+    tenant_id uuid   NOT NULL,
+    id        bigint NOT NULL,
+    dataset   bigint NOT NULL,
+    field     text   NOT NULL,
+    CONSTRAINT ol_column_key PRIMARY KEY (tenant_id, id)
+);
+COMMENT ON TABLE ol_column IS 'Columns whose origin is known: their nodes, and the nodes of their datasets.';
+CREATE INDEX ol_column_by_dataset ON ol_column (tenant_id, dataset);
+CALL tenant_table('ol_column', 'SELECT, INSERT');
+CALL append_only('ol_column');

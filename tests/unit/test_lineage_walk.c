@@ -343,6 +343,11 @@ static bool make_deployments(void)
         "', '" PERSON "', '" PERSON "', 3, '" PERSON "');"
         "INSERT INTO endpoint (tenant_id, id, project_id, name, created_by) VALUES ('" TENANT_A
         "', '" PERSON "', '" PERSON "', 'e', '" PERSON "');"
+        "INSERT INTO approval (tenant_id, id, project_id, action, subject, version_id, alias, "
+        "subject_digest, evidence, evidence_digest, required, requested_by, expires_at)"
+        " VALUES ('" TENANT_A "', '" PERSON "', '" PERSON
+        "', 'promote', 'models/risk/versions/3', '" PERSON
+        "', 'production', sha256(''), '{}', sha256(''), 1, '" PERSON "', now());"
         "INSERT INTO approval_decision (tenant_id, approval_id, decided_by, requested_by, verdict, "
         "reason, evidence_digest)"
         " VALUES ('" TENANT_A "', '" PERSON "', '" PERSON "', '" TENANT_A
