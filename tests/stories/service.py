@@ -227,6 +227,17 @@ def person(service, admin, name, bindings=()):
     return client
 
 
+def settled(service, project="store"):
+    """The owner of a project in a new installation, with a token that survives restarts; and the admin."""
+    admin = bootstrap(service, service.bootstrap_code(), "acme")
+    admin.token = admin.ok("POST", "/v1/tokens", {"name": "lasting"})["token"]
+    admin.ok("PUT", f"/v1/projects/{project}", {})
+    owner = person(service, admin, "owner", [("project-owner", project)])
+    owner.token = owner.ok("POST", "/v1/tokens", {"name": "lasting"})["token"]
+    owner.admin = admin
+    return owner
+
+
 class World:
     """acme with the project credit and a user for each role there, and globex with its own."""
 

@@ -2,7 +2,6 @@
 """Bytes: full disks, large files with flat memory, ranges, uploads across a death, and collection."""
 import hashlib
 import os
-import pathlib
 import secrets
 import subprocess
 import threading
@@ -11,21 +10,12 @@ import time
 import pytest
 import raw
 import requests
-from service import BUILD, SANITIZED, Service, bootstrap, person
+from service import BUILD, SANITIZED, Service, settled
 
 MIB = 1 << 20
 LARGE = 2048 * MIB if os.environ.get("CHANCERY_LONG") else 300 * MIB
 P = "/v1/projects/store"
 BYTES = {"Content-Type": "application/octet-stream"}
-
-
-def settle(service):
-    """The admin of a new installation, and a project owner whose token survives restarts."""
-    admin = bootstrap(service, service.bootstrap_code(), "acme")
-    admin.ok("PUT", P, {})
-    owner = person(service, admin, "owner", [("project-owner", "store")])
-    owner.token = owner.ok("POST", "/v1/tokens", {"name": "lasting"})["token"]
-    return owner
 
 
 def new_version(owner, name="m"):
@@ -35,7 +25,7 @@ def new_version(owner, name="m"):
 
 @pytest.fixture(scope="module")
 def owner(service):
-    return settle(service)
+    return settled(service)
 
 
 # Full disks.
@@ -93,7 +83,7 @@ def test_a_full_disk_of_files(mounts):
         assert mount("--bind", str(elsewhere), str(home / "postgres")).returncode == 0
         mounts.append(str(home / "postgres"))
         service.start()
-        owner = settle(service)
+        owner = settled(service)
         version = fill_and_recover(service, owner, 30 * MIB)
         filler = home / "filler"
         filler.write_bytes(bytes(1))
@@ -131,7 +121,7 @@ def test_a_full_disk_of_everything(mounts):
     try:
         small_disk(service.home / "home", "160m", mounts)
         service.start()
-        owner = settle(service)
+        owner = settled(service)
         fill_and_recover(service, owner, 200 * MIB)
         assert service.stop() == 0
     finally:
