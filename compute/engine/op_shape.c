@@ -4,7 +4,9 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The same elements under another shape; data is shared, as nothing changes a tensor once made. */
 static enum err reshaped(struct step *s, const struct shape *shape)
@@ -27,6 +29,17 @@ enum err op_identity(struct step *s)
     if (s->out_count > 1)
         return step_refuse(s, "only the first output is supported");
     return reshaped(s, &shape);
+}
+
+/* What is left of it when nothing is learnt any more. */
+enum err op_dropout(struct step *s)
+{
+    const struct tensor *training = s->in[2];
+
+    if (training != NULL && (training->type != ELEMENT_BOOL || training->count != 1 ||
+                             training->b[0] != 0))
+        return step_refuse(s, "training mode is not supported");
+    return op_identity(s);
 }
 
 /* 0 keeps a dimension, -1 is what is left. */
@@ -115,12 +128,24 @@ enum err op_unsqueeze(struct step *s)
     return reshaped(s, &shape);
 }
 
+/* An index counted from the end when negative, moved into 0 … rank. */
+static int64_t bounded(int64_t index, int64_t rank)
+{
+    if (index < 0)
+        index += rank;
+    return index < 0 ? 0 : index > rank ? rank : index;
+}
+
 enum err op_shape(struct step *s)
 {
     const struct tensor *x = s->in[0];
+    int64_t rank = x->rank;
+    int64_t first = bounded(step_number(s, "start", 0), rank);
+    int64_t last = bounded(step_number(s, "end", rank), rank);
+    int64_t count = last > first ? last - first : 0;
 
-    TRY(step_make(s, 0, ELEMENT_INT64, &(struct shape){1, {x->rank}}));
-    memcpy(s->out[0]->l, x->dims, x->rank * sizeof(x->dims[0]));
+    TRY(step_make(s, 0, ELEMENT_INT64, &(struct shape){1, {count}}));
+    memcpy(s->out[0]->l, x->dims + first, (size_t)count * sizeof(x->dims[0]));
     return OK;
 }
 
@@ -166,23 +191,46 @@ enum err op_constant_of_shape(struct step *s)
     return OK;
 }
 
-/* A string as the number it spells; NaN when it spells none. */
+/* A string as the number it spells, infinities included; NaN when it spells none. */
 static double spelled(struct span text)
 {
     struct value v = value_read(text);
+    bool negative = text.length > 0 && text.data[0] == '-';
+    size_t sign = text.length > 0 && (negative || text.data[0] == '+') ? 1 : 0;
 
-    return v.kind == KIND_TEXT ? NAN : v.number;
+    if (v.kind != KIND_TEXT)
+        return v.number;
+    if (text.length == sign + 3 && strncasecmp(text.data + sign, "inf", 3) == 0)
+        return negative ? -INFINITY : INFINITY;
+    return NAN;
+}
+
+/* The shortest decimal that reads back; the specification leaves the form open, these are the words of
+ * its tests. */
+static size_t write_number(const struct tensor *x, size_t i, char words[VALUE_TEXT])
+{
+    double v = tensor_get(x, i);
+    int length = 0;
+
+    if (x->type == ELEMENT_INT64)
+        return (size_t)snprintf(words, VALUE_TEXT, "%lld", (long long)x->l[i]);
+    if (isnan(v) || isinf(v))
+        return (size_t)snprintf(words, VALUE_TEXT, "%s", isnan(v) ? "NaN" : v > 0 ? "INF" : "-INF");
+    if (x->type != ELEMENT_FLOAT)
+        return value_write(v, words);
+    for (int digits = 6; digits <= 9; digits++) {
+        length = snprintf(words, VALUE_TEXT, "%.*g", digits, v);
+        if (strtof(words, NULL) == x->f[i])
+            break;
+    }
+    return (size_t)length;
 }
 
 static enum err to_text(struct step *s, const struct tensor *x, size_t i)
 {
     char words[VALUE_TEXT];
-    size_t length;
+    size_t length = write_number(x, i, words);
 
-    if (x->type == ELEMENT_INT64)
-        length = (size_t)snprintf(words, sizeof(words), "%lld", (long long)x->l[i]);
-    else
-        length = value_write(tensor_get(x, i), words);
     s->out[0]->s[i] = (struct span){pool_copy(s->pool, words, length), length};
     return s->out[0]->s[i].data != NULL ? OK : step_refuse(s, "no memory for so many strings");
 }
