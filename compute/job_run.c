@@ -74,7 +74,7 @@ static bool tick(void *state, const json_t *progress)
         r->beat_ms = now;
     if (b.say)
         r->said_ms = now;
-    r->lost = e == ERR_NOT_FOUND || now - r->beat_ms > (JOB_LEASE_SECONDS - 2) * 1000;
+    r->lost = e == ERR_NOT_FOUND || now - r->beat_ms > (JOB_LEASE_SECONDS - 2) * INT64_C(1000);
     return !r->lost && (e != OK || b.go);
 }
 

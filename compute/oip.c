@@ -89,7 +89,7 @@ static enum err read_data(struct request *rq, const char *name, const json_t *in
     if (!json_is_array(data))
         return refuse(rq, name, "must have its data as a list");
     flat->room = count;
-    flat->items = arena_alloc(rq->arena, count * sizeof(*flat->items));
+    flat->items = arena_alloc(rq->arena, count * sizeof(const json_t *));
     if (!flatten(data, flat, 0) || flat->count != count)
         return refuse(rq, name, arena_printf(rq->arena, "must have %zu values", count));
     return OK;

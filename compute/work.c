@@ -58,6 +58,14 @@ static enum err hear(struct arena *a, const struct work *work, const struct fram
     return e;
 }
 
+/* A second has passed without a word. */
+static enum err wait_on(const struct work *work, int64_t end)
+{
+    if (time_steady_ms() > end)
+        return ERR_TIMEOUT;
+    return work->tick == NULL || work->tick(work->state, NULL) ? OK : ERR_CONFLICT;
+}
+
 static enum err listen(struct arena *a, const struct work *work, const struct engine *engine,
                        json_t **done, const char **why)
 {
@@ -68,17 +76,13 @@ static enum err listen(struct arena *a, const struct work *work, const struct en
     while (e == OK && *done == NULL) {
         e = await(engine->control, TICK_MS);
         if (e == ERR_TIMEOUT) {
-            e = time_steady_ms() > end ? ERR_TIMEOUT : OK;
-            if (e == OK && work->tick != NULL && !work->tick(work->state, NULL))
-                e = ERR_CONFLICT;
+            e = wait_on(work, end);
             continue;
         }
         if (e == OK)
             e = frame_read(engine->control, &f, SAY_MS);
-        if (e == OK)
-            e = hear(a, work, &f, done, why);
-        else
-            e = ERR_ENGINE; /* it died, or stopped in the middle of a word */
+        /* Anything but a whole frame: it died, or stopped in the middle of a word. */
+        e = e == OK ? hear(a, work, &f, done, why) : ERR_ENGINE;
     }
     frame_free(&f);
     return e;

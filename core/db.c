@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/db.h"
 
+#include "core/db_wire.h"
 #include "core/log.h"
 #include "core/row.h"
 #include "core/text.h"
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ATTEMPTS = 5, ARRAY_MAX = 16 << 20 };
+enum { ATTEMPTS = 5 };
 
 extern const struct query *const __start_queries[];
 extern const struct query *const __stop_queries[];
@@ -34,41 +35,17 @@ void db_close(struct db *db)
     db->conn = NULL;
 }
 
-/* What a failed statement means to us: the SQLSTATEs that are answers. */
-static const struct {
-    const char *sqlstate;
-    enum err err;
-} meanings[] = {
-    {"40001", ERR_RETRY},     /* serialization_failure */
-    {"40P01", ERR_RETRY},     /* deadlock_detected */
-    {"23505", ERR_EXISTS},    /* unique_violation */
-    {"23503", ERR_CONFLICT},  /* foreign_key_violation */
-    {"23514", ERR_INVALID},   /* check_violation */
-    {"22P02", ERR_NOT_FOUND}, /* invalid_text_representation: an id that is none names nothing */
-    {"22003", ERR_NOT_FOUND}, /* numeric_value_out_of_range: likewise */
-    {"22021", ERR_INVALID},   /* character_not_in_repertoire */
-    {"22P05", ERR_INVALID},   /* untranslatable_character: U+0000 */
-    {"CH001", ERR_FOUR_EYES}, /* raised by our own triggers, see migrations/ */
-    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT}, {"53100", ERR_STORAGE}, /* disk_full */
-    {"53300", ERR_DB_LOST}, /* too_many_connections */
-    {"55P03", ERR_BUSY},    /* lock_not_available */
-    {"57014", ERR_TIMEOUT}, /* query_canceled: the statement's time is up */
-    {"57P01", ERR_DB_LOST}, /* admin_shutdown */
-    {"57P02", ERR_DB_LOST}, /* crash_shutdown */
-    {"57P03", ERR_DB_LOST}, /* cannot_connect_now */
-};
-
 static enum err meaning(struct db *db, const PGresult *result)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    enum err e;
 
     if (db->arena != NULL) {
         db->constraint = arena_text(db->arena, PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME));
         db->message = arena_text(db->arena, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
     }
-    for (size_t i = 0; sqlstate != NULL && i < sizeof(meanings) / sizeof(meanings[0]); i++)
-        if (strcmp(meanings[i].sqlstate, sqlstate) == 0)
-            return meanings[i].err;
+    if (db_meaning(sqlstate, &e))
+        return e;
     if (PQstatus(db->conn) == CONNECTION_BAD)
         return ERR_DB_LOST;
     log_ours("database: %s", PQresultErrorMessage(result));
@@ -90,11 +67,26 @@ static enum err lost(struct db *db)
     return note(db, ERR_DB_LOST);
 }
 
+/* What became of one statement that was sent to be prepared. */
+static enum err prepared(struct db *db, const struct query *q)
+{
+    enum err e = OK;
+    PGresult *result;
+
+    while ((result = PQgetResult(db->conn)) != NULL) {
+        if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
+            log_ours("statement %s: %s", q->name, PQresultErrorMessage(result));
+            e = PQstatus(db->conn) == CONNECTION_BAD ? ERR_DB_LOST : ERR_INTERNAL;
+        }
+        PQclear(result);
+    }
+    return e;
+}
+
 /* All statements in one round trip. */
 static enum err prepare_all(struct db *db)
 {
     enum err e = OK;
-    PGresult *result;
 
     for (const struct query *const *q = __start_queries; q < __stop_queries; q++)
         if (PQsendPrepare(db->conn, (*q)->name, (*q)->text, 0, NULL) != 1)
@@ -102,13 +94,10 @@ static enum err prepare_all(struct db *db)
     if (PQpipelineSync(db->conn) != 1)
         return ERR_DB_LOST;
     for (const struct query *const *q = __start_queries; q < __stop_queries; q++) {
-        while ((result = PQgetResult(db->conn)) != NULL) {
-            if (PQresultStatus(result) == PGRES_FATAL_ERROR && e == OK) {
-                log_ours("statement %s: %s", (*q)->name, PQresultErrorMessage(result));
-                e = PQstatus(db->conn) == CONNECTION_BAD ? ERR_DB_LOST : ERR_INTERNAL;
-            }
-            PQclear(result);
-        }
+        enum err one = prepared(db, *q);
+
+        if (e == OK)
+            e = one;
     }
     PQclear(PQgetResult(db->conn));
     return e;
@@ -141,68 +130,6 @@ static enum err ensure_open(struct db *db)
     return OK;
 }
 
-/* The wire form of one parameter. */
-static void array_text(struct text *t, const struct param *p)
-{
-    text_puts(t, "{");
-    for (size_t i = 0; i < p->length; i++) {
-        text_puts(t, i == 0 ? "" : ",");
-        if (p->type == PARAM_INTS) {
-            text_printf(t, "%lld", (long long)((const int64_t *)p->data)[i]);
-            continue;
-        }
-        text_puts(t, "\"");
-        for (const char *c = ((const char *const *)p->data)[i]; *c != '\0'; c++) {
-            if (*c == '"' || *c == '\\')
-                text_puts(t, "\\");
-            text_add(t, c, 1);
-        }
-        text_puts(t, "\"");
-    }
-    text_puts(t, "}");
-}
-
-static const char *array_value(struct db *db, const struct param *p)
-{
-    struct text t = text_new(ARRAY_MAX);
-    const char *value = NULL;
-
-    array_text(&t, p);
-    if (!t.failed)
-        value = arena_copy(db->arena, t.data, t.length);
-    text_free(&t);
-    return value;
-}
-
-static const char *json_value(struct db *db, const json_t *json)
-{
-    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
-
-    arena_own(db->arena, text, free);
-    return text;
-}
-
-static const char *value_of(struct db *db, const struct param *p)
-{
-    switch (p->type) {
-    case PARAM_INT:
-        return arena_printf(db->arena, "%lld", (long long)p->number);
-    case PARAM_REAL:
-        return arena_printf(db->arena, "%.17g", p->real);
-    case PARAM_BOOL:
-        return p->number != 0 ? "t" : "f";
-    case PARAM_JSON:
-        return p->data == NULL ? NULL : json_value(db, p->data);
-    case PARAM_TEXTS:
-    case PARAM_INTS:
-        return array_value(db, p);
-    case PARAM_TEXT:
-    case PARAM_BYTES:
-        break;
-    }
-    return p->data;
-}
-
 static enum err send(struct db *db, const struct query *q, int rows, const struct param *params,
                      size_t count)
 {
@@ -213,7 +140,7 @@ static enum err send(struct db *db, const struct query *q, int rows, const struc
     if (count > DB_PARAMS_MAX || db->pendings == DB_PENDING_MAX)
         return note(db, ERR_INTERNAL);
     for (size_t i = 0; i < count; i++) {
-        values[i] = value_of(db, &params[i]);
+        values[i] = db_param(db->arena, &params[i]);
         if (params[i].type == PARAM_BYTES) {
             lengths[i] = (int)params[i].length;
             formats[i] = 1;
@@ -372,6 +299,7 @@ enum err db_one(struct db *db, const struct query *q, const struct field *fields
     return row_read(db->arena, fields, result, 0, out);
 }
 
+/* PARAMS makes two arguments of one. NOLINTNEXTLINE(readability-function-size) */
 enum err db_list(struct db *db, const struct query *q, const struct field *fields, size_t size,
                  struct rows *out, const struct param *params, size_t count)
 {

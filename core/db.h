@@ -115,6 +115,7 @@ struct rows {
     void *items;
     size_t count;
 };
+/* PARAMS makes two arguments of one. NOLINTNEXTLINE(readability-function-size) */
 MUST_CHECK enum err db_list(struct db *db, const struct query *q, const struct field *fields,
                             size_t size, struct rows *out, const struct param *params,
                             size_t count);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CORE_DB_WIRE_H
+#define CORE_DB_WIRE_H
+
+#include "core/db.h"
+
+/* A parameter as PostgreSQL's text format wants it (bytes stay as they are); NULL is SQL's NULL. In
+ * the arena, or borrowed from the parameter. */
+const char *db_param(struct arena *a, const struct param *p);
+
+/* What an SQLSTATE that is an answer means; false for one that is a failure. */
+bool db_meaning(const char *sqlstate, enum err *e);
+
+#endif
