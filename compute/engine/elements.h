@@ -78,6 +78,21 @@ static inline double greatest(double x, double y)
     return isnan(x) || x > y ? x : y;
 }
 
+static inline double hard_swish(double x)
+{
+    return x * fmin(fmax(x / 6 + 0.5, 0), 1);
+}
+
+static inline double softsign(double x)
+{
+    return x / (1 + fabs(x));
+}
+
+static inline double leaky(double x, double slope)
+{
+    return x < 0 ? slope * x : x;
+}
+
 static inline double logical_and(double x, double y)
 {
     return x != 0 && y != 0;

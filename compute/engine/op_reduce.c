@@ -51,6 +51,12 @@ static double finish_mean(double sum, double count)
     return sum / count;
 }
 
+static double finish_log(double sum, double count)
+{
+    (void)count;
+    return log(sum);
+}
+
 static double finish_root(double sum, double count)
 {
     (void)count;
@@ -163,6 +169,11 @@ static enum err reduce(struct step *s, struct reduction r)
 enum err op_reduce_sum(struct step *s)
 {
     return reduce(s, (struct reduction){0, take_sum, finish_nothing});
+}
+
+enum err op_reduce_log_sum(struct step *s)
+{
+    return reduce(s, (struct reduction){0, take_sum, finish_log});
 }
 
 enum err op_reduce_prod(struct step *s)

@@ -36,8 +36,8 @@ enum err op_dropout(struct step *s)
 {
     const struct tensor *training = s->in[2];
 
-    if (training != NULL && (training->type != ELEMENT_BOOL || training->count != 1 ||
-                             training->b[0] != 0))
+    if (training != NULL &&
+        (training->type != ELEMENT_BOOL || training->count != 1 || training->b[0] != 0))
         return step_refuse(s, "training mode is not supported");
     return op_identity(s);
 }
@@ -149,6 +149,13 @@ enum err op_shape(struct step *s)
     return OK;
 }
 
+enum err op_size(struct step *s)
+{
+    TRY(step_make(s, 0, ELEMENT_INT64, &(struct shape){0}));
+    s->out[0]->l[0] = (int64_t)s->in[0]->count;
+    return OK;
+}
+
 enum err op_constant(struct step *s)
 {
     const struct attribute *value = node_attribute(s->node, "value");
@@ -205,8 +212,8 @@ static double spelled(struct span text)
     return NAN;
 }
 
-/* The shortest decimal that reads back; the specification leaves the form open, these are the words of
- * its tests. */
+/* The shortest decimal that reads back; the specification leaves the form open, these are the words
+ * of its tests. */
 static size_t write_number(const struct tensor *x, size_t i, char words[VALUE_TEXT])
 {
     double v = tensor_get(x, i);
