@@ -16,8 +16,8 @@
 
 static const struct route table[] = {
 #define ROUTE(method, path, action, scope, tx, audit, body, dialect, handler, help)                \
-    {#method, path,    action,   SCOPE_##scope, TX_##tx, AUDIT_##audit, body, DIALECT_##dialect,   \
-     handler, #handler, help},
+    {#method,           path,    action,   SCOPE_##scope, TX_##tx, AUDIT_##audit, body,            \
+     DIALECT_##dialect, handler, #handler, help},
 #include "service/all_routes.def"
 #undef ROUTE
 };
@@ -85,10 +85,20 @@ void routes_open(void)
 
 static int hex_digit(char c)
 {
-    const char *digits = "0123456789abcdef";
-    const char *at = c == '\0' ? NULL : strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c);
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
 
-    return at == NULL ? -1 : (int)(at - digits);
+/* The byte that "%41" stands for; -1 when it is malformed. */
+static int percent(const char *text, size_t left)
+{
+    int high = left > 2 ? hex_digit(text[1]) : -1;
+    int low = high < 0 ? -1 : hex_digit(text[2]);
+
+    return low < 0 ? -1 : high * 16 + low;
 }
 
 /* Percent-decode; NULL when it is malformed or hides a control character. */
@@ -98,18 +108,15 @@ static char *decode(struct arena *a, const char *text, size_t length, bool form)
     size_t n = 0;
 
     for (size_t i = 0; i < length; i++, n++) {
-        out[n] = form && text[i] == '+' ? ' ' : text[i];
-        if (text[i] == '%') {
-            int high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
-            int low = high < 0 ? -1 : hex_digit(text[i + 2]);
+        int byte = form && text[i] == '+' ? ' ' : (unsigned char)text[i];
 
-            if (low < 0)
-                return NULL;
-            out[n] = (char)(high * 16 + low);
+        if (text[i] == '%') {
+            byte = percent(text + i, length - i);
             i += 2;
         }
-        if ((unsigned char)out[n] < 0x20 || out[n] == 0x7f)
+        if (byte < 0x20 || byte == 0x7f)
             return NULL;
+        out[n] = (char)byte;
     }
     return utf8_valid(out, n) ? out : NULL;
 }
@@ -156,6 +163,25 @@ static const char *join(struct arena *a, const struct parts *parts, size_t from)
     return path;
 }
 
+static bool same_literal(const struct node *n, const char *part)
+{
+    return n->literal != NULL && strncmp(n->literal, part, n->length) == 0 &&
+           part[n->length] == '\0';
+}
+
+static const struct node *walk(struct request *rq, const struct parts *parts, size_t at,
+                               const struct node *n, size_t taken);
+
+/* Through an {arg}, which takes one part, or an {arg+}, which takes all that are left. */
+static const struct node *walk_argument(struct request *rq, const struct parts *parts, size_t at,
+                                        const struct node *n, size_t taken)
+{
+    if (taken == PATH_ARGS_MAX)
+        return NULL;
+    rq->args[taken] = n->rest ? join(rq->arena, parts, at) : parts->items[at];
+    return walk(rq, parts, n->rest ? parts->count : at + 1, n, taken + 1);
+}
+
 /* Literals win over arguments, so "/jobs/x" can never be taken for "/{kind}/x". */
 static const struct node *walk(struct request *rq, const struct parts *parts, size_t at,
                                const struct node *n, size_t taken)
@@ -165,15 +191,11 @@ static const struct node *walk(struct request *rq, const struct parts *parts, si
     if (at == parts->count)
         return n->routes[0] == NULL ? NULL : n;
     for (const struct node *c = n->first_child; c != NULL && found == NULL; c = c->next)
-        if (c->literal != NULL && strncmp(c->literal, parts->items[at], c->length) == 0 &&
-            parts->items[at][c->length] == '\0')
+        if (same_literal(c, parts->items[at]))
             found = walk(rq, parts, at + 1, c, taken);
-    for (const struct node *c = n->first_child; c != NULL && found == NULL; c = c->next) {
-        if (c->literal != NULL || taken == PATH_ARGS_MAX)
-            continue;
-        rq->args[taken] = c->rest ? join(rq->arena, parts, at) : parts->items[at];
-        found = walk(rq, parts, c->rest ? parts->count : at + 1, c, taken + 1);
-    }
+    for (const struct node *c = n->first_child; c != NULL && found == NULL; c = c->next)
+        if (c->literal == NULL)
+            found = walk_argument(rq, parts, at, c, taken);
     return found;
 }
 
@@ -242,7 +264,7 @@ enum err route_find(struct request *rq, const char *method, const char *target)
 
 static const char *const scopes[] = {"none", "self", "platform", "tenant", "project"};
 static const char *const txs[] = {"none", "point", "read", "write", "manual"};
-static const char *const audits[] = {"none", "metadata", "request"};
+static const char *const audits[] = {"none", "metadata", "request", "response"};
 
 void routes_print(FILE *out, bool json)
 {
