@@ -3,6 +3,7 @@
 #define SERVICE_FRONT_H
 
 #include "service/acceptor.h"
+#include "service/handshake.h"
 #include "service/listener.h"
 #include "service/reaper.h"
 #include "service/stream.h"
@@ -21,6 +22,7 @@ struct listener {
     struct MHD_Daemon *daemon;
     struct tls *tls;
     struct reaper *reaper;
+    struct handshakes *handshakes;
     struct workers *workers;
     struct spool *spool; /* NULL without a directory */
     struct streams *streams;

@@ -123,6 +123,7 @@ static void on_open(struct listener *l, struct MHD_Connection *connection, void 
         (void)shutdown(fd, SHUT_RDWR);
         return;
     }
+    handshake_watch(l->handshakes, c, connection, session->tls_session);
     name_peer(peer->client_addr, c->remote, sizeof(c->remote));
     conn_deadline(c, l->config.header_timeout_s);
 }
@@ -221,11 +222,12 @@ static enum err begin_threads(struct listener *l)
     };
 
     l->reaper = reaper_start(c->rate_window_s, UPLOAD_RATE);
+    l->handshakes = handshakes_start();
     l->workers = workers_start(&workers);
     l->streams = streams_start(c->conninfo, c->streams_max);
     if (c->spool_dir != NULL)
         l->spool = spool_start(c->spool_dir, SPOOL_THREADS, c->uploads_max);
-    if (l->reaper != NULL && l->workers != NULL && l->streams != NULL &&
+    if (l->reaper != NULL && l->handshakes != NULL && l->workers != NULL && l->streams != NULL &&
         (c->spool_dir == NULL || l->spool != NULL))
         return OK;
     log_ours("the threads of the front door cannot be started");
@@ -240,6 +242,8 @@ static void end_threads(struct listener *l)
         workers_stop(l->workers);
     if (l->daemon != NULL)
         MHD_stop_daemon(l->daemon);
+    if (l->handshakes != NULL)
+        handshakes_stop(l->handshakes);
     streams_stop(l->streams);
     if (l->reaper != NULL)
         reaper_stop(l->reaper);
@@ -310,7 +314,7 @@ static bool wait_for_silence(struct listener *l, int64_t ms, bool shut_down)
 {
     int64_t until = time_steady_ms() + ms;
 
-    while (atomic_load(&l->exchanges) > 0) {
+    while (atomic_load(&l->exchanges) > 0 || (shut_down && handshakes_pending(l->handshakes) > 0)) {
         if (time_steady_ms() >= until)
             return false;
         if (shut_down)
@@ -329,6 +333,7 @@ void listener_stop(struct listener *l, unsigned drain_ms)
         atomic_store(&l->abandon, true);
         (void)wait_for_silence(l, LAST_REPLIES_MS, false);
     }
+    handshakes_close(l->handshakes);
     reaper_close_all(l->reaper);
     if (!wait_for_silence(l, LAST_CLOSES_MS, true))
         log_ours("%lld requests are still running; waiting for them",

@@ -11,12 +11,18 @@
  * closed. */
 struct reaper;
 struct tls_credential;
+struct handshakes;
+struct MHD_Connection;
 
 struct conn {
     struct conn *older;
     struct conn *newer;
     int fd;
     struct tls_credential *credential;
+    struct handshakes *handshakes;
+    struct MHD_Connection *connection;
+    bool established; /* the TLS handshake is over */
+    bool watched;     /* the socket is known to the handshakes' epoll */
     char remote[64];
     atomic_llong deadline;  /* steady milliseconds; 0: none */
     atomic_llong received;  /* bytes of streamed bodies */

@@ -146,6 +146,23 @@ static void test_stop_during_stream_and_upload(void)
     client_close(&upload);
 }
 
+static void test_stop_during_handshake(void)
+{
+    static const char half[] = "\x16\x03\x01\x02\x00\x01";
+    struct listener_config config = front_config();
+    int64_t began;
+    int fd;
+
+    CHECK(front_start(&config));
+    fd = front_connect();
+    CHECK(fd >= 0 && write(fd, half, sizeof(half) - 1) == (ssize_t)sizeof(half) - 1);
+    (void)usleep(200000);
+    began = time_steady_ms();
+    listener_stop(door.listener, 5000);
+    CHECK(time_steady_ms() - began < 4000);
+    (void)close(fd);
+}
+
 static void test_start_says_what_is_wrong(void)
 {
     struct listener_config config = front_config();
@@ -186,6 +203,7 @@ int main(void)
     RUN(test_stop_loses_nothing);
     RUN(test_stop_with_little_time);
     RUN(test_stop_during_stream_and_upload);
+    RUN(test_stop_during_handshake);
     RUN(test_start_says_what_is_wrong);
     RUN(test_database_away);
     front_clean();

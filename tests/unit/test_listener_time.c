@@ -3,6 +3,8 @@
 
 #include "tests/unit/front.h"
 
+#include <time.h>
+
 /* Clients that take their time. All limits are a second here. */
 #define HOST "Host: localhost\r\n"
 
@@ -98,6 +100,24 @@ static void test_no_handshake(void)
     (void)close(fd);
 }
 
+/* libmicrohttpd 0.9.75 alone spends a core on each; see service/handshake.h. */
+static void test_stalled_handshake_costs_nothing(void)
+{
+    static const char half[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    int fd = front_connect();
+    clock_t began;
+    int waited = 0;
+
+    CHECK(fd >= 0 && write(fd, half, sizeof(half) - 1) == (ssize_t)sizeof(half) - 1);
+    (void)usleep(50000);
+    began = clock();
+    while (!closed_by_peer(fd) && waited++ < 100)
+        (void)usleep(100000);
+    CHECK(waited >= 7 && waited < 100);
+    CHECK(clock() - began < CLOCKS_PER_SEC / 4);
+    (void)close(fd);
+}
+
 static void test_idle_connection(void)
 {
     struct client c;
@@ -174,6 +194,7 @@ int main(void)
     RUN(test_slow_upload);
     RUN(test_steady_upload_is_left_alone);
     RUN(test_no_handshake);
+    RUN(test_stalled_handshake_costs_nothing);
     RUN(test_idle_connection);
     RUN(test_slow_second_headers);
     RUN(test_slow_handler_is_left_alone);
