@@ -70,6 +70,7 @@ static enum err make(struct request *rq)
     TRY(use_code(rq, &b, &platform));
     TRY(make_admin(rq, &b));
     TRY(give(rq, ROLE_TENANT_ADMIN, "tenant"));
+    request_status(rq, 201);
     return platform ? give(rq, ROLE_PLATFORM_OPERATOR, "platform") : OK;
 }
 

@@ -87,6 +87,7 @@ static enum err store(struct request *rq)
     const struct password_change *c = session_of(rq)->work;
 
     request_object(rq, "users/%s", rq->caller.name);
+    request_status(rq, 204);
     return sign_in_store(rq->db, rq->caller.id, c->hash);
 }
 

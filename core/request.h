@@ -35,7 +35,8 @@ enum scope {
     SCOPE_TENANT,   /* the caller's tenant */
     SCOPE_PROJECT,  /* the project named by the first {…} of the path */
 };
-enum audit_level { AUDIT_NONE, AUDIT_METADATA, AUDIT_REQUEST };
+/* What an entry keeps: who did what to what; the body too; the answer too. */
+enum audit_level { AUDIT_NONE, AUDIT_METADATA, AUDIT_REQUEST, AUDIT_RESPONSE };
 enum dialect { DIALECT_CHANCERY, DIALECT_OAUTH, DIALECT_OIP };
 enum lane { LANE_READ, LANE_WRITE, LANE_SLOW };
 
@@ -126,6 +127,8 @@ struct request {
         *object; /* what the request was about, for the audit entry: "models/credit/versions/3" */
     const char *project; /* its project's name, if any */
     json_t *audit; /* what else the audit entry should say; owned by the arena; NULL for none */
+    const char *audit_id; /* of the request's audit entry; NULL until there is one */
+    bool audited;         /* that entry is committed */
 };
 
 /* Record why the request ends, and return e so that `return fail(...)` says it in one line. */
@@ -166,7 +169,8 @@ void request_object(struct request *rq, const char *format, ...)
 /* One more member of the audit entry's detail; takes value. */
 void request_audit(struct request *rq, const char *name, json_t *value);
 
-/* For TX_MANUAL routes: run body in a write transaction with the request's audit entry. */
+/* For TX_MANUAL routes: run body in a write transaction with the request's audit entry, which says
+ * the status that body has set (else 200). At most once a request that succeeds. */
 MUST_CHECK enum err request_tx(struct request *rq, enum err (*body)(struct request *rq));
 
 #endif

@@ -21,9 +21,11 @@ struct audit_event {
     const char *remote;
     enum err outcome;
     unsigned status;
-    const char *failure; /* why it was refused */
-    const json_t *body;  /* members that hold secrets are redacted */
+    const char *failure;    /* why it was refused */
+    const json_t *body;     /* members that hold secrets are redacted */
+    const json_t *response; /* likewise */
     const json_t *detail;
+    const char *statement; /* public words that belong into the leaf: a signed note, ids; or NULL */
 };
 
 struct audit_receipt {
@@ -41,9 +43,10 @@ MUST_CHECK enum err audit_record(struct db *db, const struct audit_event *event,
  * header Chancery-Audit. A request of no known tenant belongs to no log and is only logged. */
 MUST_CHECK enum err audit_append(struct request *rq, enum err outcome);
 
-/* Whether the entry is under a signed checkpoint within ms milliseconds: OK, ERR_TIMEOUT, or
- * ERR_NOT_FOUND when db->tenant has no such entry. Only outside transactions (TX_POINT). */
-MUST_CHECK enum err audit_wait_sequenced(struct db *db, const char *id, int64_t ms);
+/* Wait at most ms milliseconds until the entry is under a signed checkpoint, and where: OK,
+ * ERR_TIMEOUT, or ERR_NOT_FOUND when db->tenant has no such entry. Only outside transactions
+ * (TX_POINT). */
+MUST_CHECK enum err audit_wait_sequenced(struct db *db, const char *id, int64_t ms, int64_t *index);
 
 /* Whether the tenant's log can be extended: while not, nothing governed may change. NULL asks for
  * every log (readiness), "" only whether logs are extended at all (callers of no tenant yet, whom

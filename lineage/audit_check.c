@@ -2,7 +2,7 @@
 #include "lineage/audit_check.h"
 
 #include "lineage/audit_store.h"
-#include "lineage/log.h"
+#include "lineage/log_key.h"
 #include "lineage/verify.h"
 
 #include <string.h>
@@ -42,11 +42,14 @@ static enum err check_tree(struct checking *c, const struct log *l)
     const struct tile_source tiles = log_tiles(c->db);
     const struct log_watcher watcher = {.problem = tree_problem, .context = c};
     struct log_summary summary;
+    struct log_keys *keys = arena_alloc(c->arena, sizeof(*keys));
+    struct log_verifiers *v = arena_alloc(c->arena, sizeof(*v));
     struct checkpoint point;
-    struct note_key key;
 
-    if (note_key(l->origin, l->public, &key) != OK ||
-        checkpoint_open(l->checkpoint, strlen(l->checkpoint), &key, 1, &point) != NOTE_GOOD ||
+    TRY(log_keys_find(c->db, l, keys));
+    if (log_verifiers(l, keys, v) != OK ||
+        checkpoint_open(l->checkpoint, strlen(l->checkpoint), v->keys, v->count, &point) !=
+            NOTE_GOOD ||
         point.size != l->signed_size) {
         add(c, -1, NULL, "tree: the checkpoint is not signed by the log's key");
         return OK;

@@ -12,11 +12,14 @@ enum {
     OBJECT_MAX = 4096,
     FAILURE_MAX = 4096,
     LEAF_MAX = 65535,
+    STATEMENT_MAX = 56 << 10,
     PAYLOAD_MAX = 8 * AUDIT_BODY_MAX,
 };
 
-static const char *const secret_names[] = {"password",      "code", "token",
-                                           "client_secret", "new",  "current"};
+static const char *const secret_names[] = {
+    "password", "code",         "token",         "client_secret", "new",
+    "current",  "access_token", "refresh_token", "secret",        "bootstrap_code",
+};
 
 static bool secret_name(const char *name)
 {
@@ -105,6 +108,7 @@ static const char *payload_text(struct arena *a, const struct audit_event *e)
     add_json(a, &t, "detail", e->detail);
     add_optional(&t, "failure", text_clean(a, e->failure, FAILURE_MAX));
     add_optional(&t, "remote", text_clean(a, e->remote, WORD_MAX));
+    add_json(a, &t, "response", e->response == NULL ? NULL : redacted(a, e->response));
     add_optional(&t, "tenant", text_clean(a, e->tenant, WORD_MAX));
     text_puts(&t, "}");
     payload = t.failed ? "{}" : arena_copy(a, t.data, t.length);
@@ -132,6 +136,8 @@ static const char *leaf_text(struct arena *a, const char *tenant_id, const struc
     json_add_member(&t, false, "outcome", err_slug(e->outcome));
     json_add_member(&t, false, "project", m->project);
     json_add_member(&t, false, "request", e->request);
+    if (e->statement != NULL)
+        json_add_member(&t, false, "statement", text_clean(a, e->statement, STATEMENT_MAX));
     text_printf(&t, ",\"status\":%u", e->status);
     json_add_member(&t, false, "tenant", tenant_id);
     text_puts(&t, ",\"v\":1}");

@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -43,6 +44,26 @@ static unsigned status_of(const struct request *rq, enum err outcome)
     return rq->reply.kind == REPLY_NONE && rq->route->tx != TX_MANUAL ? 204 : 200;
 }
 
+static void release_json(void *json)
+{
+    json_decref(json);
+}
+
+/* The answer as JSON, where the route's line asks to keep it; NULL when it is none. */
+static const json_t *response_of(struct request *rq)
+{
+    const struct reply *r = &rq->reply;
+    json_t *json;
+
+    if (rq->route->audit != AUDIT_RESPONSE || r->kind != REPLY_BYTES || r->type == NULL ||
+        strcmp(r->type, "application/json") != 0)
+        return NULL;
+    json = json_loadb(r->bytes, r->length, 0, NULL);
+    if (json != NULL)
+        arena_own(rq->arena, json, release_json);
+    return json;
+}
+
 enum err audit_append(struct request *rq, enum err outcome)
 {
     const struct caller *c = &rq->caller;
@@ -66,10 +87,13 @@ enum err audit_append(struct request *rq, enum err outcome)
                          .outcome = outcome,
                          .status = status_of(rq, outcome),
                          .failure = outcome == OK ? NULL : rq->detail,
-                         .body = rq->route->audit == AUDIT_REQUEST ? rq->body : NULL,
+                         .body = rq->route->audit >= AUDIT_REQUEST ? rq->body : NULL,
+                         .response = outcome == OK ? response_of(rq) : NULL,
                          .detail = rq->audit,
+                         .statement = json_string_value(json_object_get(rq->audit, "statement")),
                      },
                      &receipt));
+    rq->audit_id = arena_text(rq->arena, receipt.id);
     request_set_header(rq, "Chancery-Audit",
                        arena_printf(rq->arena, "id=%s; leaf=%s", receipt.id, receipt.leaf));
     return OK;
@@ -143,12 +167,13 @@ enum err audit_actor(struct db *db, const char *name, const char **id)
     return OK;
 }
 
-QUERY(audit_sequenced_sql, "SELECT coalesce(l.index < h.signed_size, false) FROM audit_entry e"
+QUERY(audit_sequenced_sql, "SELECT coalesce(l.index < h.signed_size, false), l.index"
+                           "  FROM audit_entry e"
                            " LEFT JOIN audit_leaf l ON l.tenant_id = e.tenant_id AND l.seq = e.seq"
                            " LEFT JOIN audit_log h ON h.tenant_id = e.tenant_id"
                            " WHERE e.tenant_id = $1::uuid AND e.id = $2::uuid");
 
-enum err audit_wait_sequenced(struct db *db, const char *id, int64_t ms)
+enum err audit_wait_sequenced(struct db *db, const char *id, int64_t ms, int64_t *index)
 {
     const struct timespec pause = {.tv_nsec = 20L * 1000 * 1000};
     int64_t until = time_steady_ms() + ms;
@@ -159,8 +184,10 @@ enum err audit_wait_sequenced(struct db *db, const char *id, int64_t ms)
         TRY(db_rows(db, &audit_sequenced_sql, &rows, PARAMS(P_TEXT(db->tenant), P_TEXT(id))));
         if (PQntuples(rows) == 0)
             return ERR_NOT_FOUND;
-        if (*PQgetvalue(rows, 0, 0) == 't')
+        if (*PQgetvalue(rows, 0, 0) == 't') {
+            *index = strtoll(PQgetvalue(rows, 0, 1), NULL, 10);
             return OK;
+        }
         if (time_steady_ms() >= until)
             return ERR_TIMEOUT;
         (void)nanosleep(&pause, NULL);

@@ -16,7 +16,7 @@ struct log {
     struct digest root;
     const char *checkpoint; /* the newest signed note; NULL before the first */
     uint64_t signed_size;   /* leaves under it */
-    bool due;               /* not signed for an hour */
+    int64_t age_s;          /* since it was signed; -1 when the present key has not signed yet */
 };
 
 /* ERR_NOT_FOUND before the tenant's first entry is sequenced. */

@@ -3,6 +3,7 @@
 #include "lineage/log.h"
 #include "lineage/proof.h"
 #include "lineage/routes.h"
+#include "lineage/witness.h"
 
 #include <string.h>
 
@@ -23,10 +24,17 @@ static struct text *request_text(struct request *rq, size_t max)
     return t;
 }
 
+/* The head with its newest checkpoint, under which stand the signatures of witnesses. */
 static enum err find_signed(struct request *rq, struct log *l)
 {
+    const char *lines;
+
     TRY(log_find(rq->db, l));
-    return l->checkpoint == NULL ? ERR_NOT_FOUND : OK;
+    if (l->checkpoint == NULL)
+        return ERR_NOT_FOUND;
+    TRY(witness_lines(rq->db, l, &lines));
+    l->checkpoint = arena_printf(rq->arena, "%s%s", l->checkpoint, lines);
+    return OK;
 }
 
 /* GET /v1/audit/log/checkpoint */
@@ -112,4 +120,51 @@ enum err get_audit_proof(struct request *rq)
                     "no checkpoint covers this entry yet; try again in a second");
     TRY(prove(rq, &l, (uint64_t)index, out));
     return request_reply_bytes(rq, plain, out->data, out->length);
+}
+
+static json_t *hashes_json(struct request *rq, const struct merkle_proof *proof)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < proof->count; i++)
+        json_array_append_new(
+            list, json_string(base64_encode(rq->arena, proof->hashes[i].bytes, SHA256_SIZE)));
+    return list;
+}
+
+static enum err root_and_proof(struct request *rq, uint64_t from, uint64_t to,
+                               struct digest roots[2], struct merkle_proof *proof)
+{
+    const struct tile_source tiles = log_tiles(rq->db);
+    struct tile_reader *reader = tile_reader_new(&tiles, to);
+    const struct merkle_nodes nodes = tile_nodes(reader);
+    enum err e = merkle_consistency(&nodes, from, to, proof);
+
+    if (e == OK)
+        e = merkle_root(&nodes, from, &roots[0]);
+    if (e == OK)
+        e = merkle_root(&nodes, to, &roots[1]);
+    tile_reader_free(reader);
+    if (e == ERR_NOT_FOUND || e == ERR_CONTENT)
+        return fail(rq, ERR_INTERNAL, "the log's storage lacks tiles that the proof needs");
+    return e;
+}
+
+/* GET /v1/audit/log/consistency?from=&to= (RFC 6962 §2.1.2); to is the signed size when absent. */
+enum err get_audit_consistency(struct request *rq)
+{
+    struct merkle_proof proof;
+    struct digest roots[2];
+    int64_t from, to;
+    struct log l;
+
+    TRY(find_signed(rq, &l));
+    TRY(request_query_int(rq, "to", 0, (int64_t)l.signed_size, (int64_t)l.signed_size, &to));
+    TRY(request_query_int(rq, "from", 0, to, 0, &from));
+    TRY(root_and_proof(rq, (uint64_t)from, (uint64_t)to, roots, &proof));
+    return request_reply_json(
+        rq, json_pack("{s:I, s:s, s:I, s:s, s:o}", "from", (json_int_t)from, "from_root",
+                      base64_encode(rq->arena, roots[0].bytes, SHA256_SIZE), "to", (json_int_t)to,
+                      "to_root", base64_encode(rq->arena, roots[1].bytes, SHA256_SIZE), "hashes",
+                      hashes_json(rq, &proof)));
 }

@@ -12,7 +12,7 @@ struct log_row {
     const char *root;
     const char *checkpoint;
     int64_t signed_size;
-    bool due;
+    int64_t age_s;
 };
 
 static const struct field log_row_fields[] = {
@@ -23,14 +23,14 @@ static const struct field log_row_fields[] = {
     TEXT(struct log_row, root, 64),
     OPT_TEXT(struct log_row, checkpoint, NOTE_MAX),
     INT(struct log_row, signed_size, 0, INT64_MAX),
-    BOOL(struct log_row, due),
+    INT(struct log_row, age_s, -1, INT64_MAX),
     FIELDS_END,
 };
 
 /* clang-format off */
 #define LOG_ROW                                                                                    \
     "SELECT origin, public, sealed, size, root, checkpoint, signed_size,"                          \
-    " signed_at IS NULL OR signed_at < now() - interval '1 hour' AS due"                           \
+    " coalesce(extract(epoch FROM now() - signed_at)::bigint, -1) AS age_s"                        \
     "  FROM audit_log WHERE tenant_id = $1::uuid"
 /* clang-format on */
 QUERY(log_find_sql, LOG_ROW);
@@ -46,7 +46,7 @@ static enum err log_read(struct db *db, const struct query *q, struct log *out)
         .size = (uint64_t)row.size,
         .checkpoint = row.checkpoint,
         .signed_size = (uint64_t)row.signed_size,
-        .due = row.due,
+        .age_s = row.age_s,
     };
     if (!hex_decode(row.public, out->public, sizeof(out->public)) ||
         !hex_decode(row.sealed, out->sealed, sizeof(out->sealed)) ||

@@ -23,7 +23,7 @@ enum {
     PATH_ROOM = 4096,
 };
 
-QUERY(sequencer_work, "SELECT tenant_id FROM audit_work()");
+QUERY(sequencer_work, "SELECT tenant_id FROM audit_due($1::int)");
 
 static struct {
     pthread_mutex_t lock;
@@ -90,6 +90,11 @@ struct sequencer_status sequencer_status(void)
         .broken = (int64_t)atomic_load(&broken_logs),
         .idle_ms = time_steady_ms() - atomic_load(&good_round),
     };
+}
+
+const struct sequencer_place *sequencer_place(void)
+{
+    return &it.place;
 }
 
 static void complain(const char *tenant, enum err e)
@@ -163,7 +168,7 @@ static enum err find_work(void *arg)
 {
     struct work *w = arg;
 
-    return db_rows(&it.db, &sequencer_work, &w->tenants, NO_PARAMS);
+    return db_rows(&it.db, &sequencer_work, &w->tenants, PARAMS(P_INT(it.place.idle_s)));
 }
 
 static void one_round(void)
@@ -255,7 +260,12 @@ static void prepare(const struct service *service)
 {
     (void)snprintf(it.dir, sizeof(it.dir), "%s/audit", service->home);
     set_host(service->url);
-    it.place = (struct sequencer_place){.dir = it.dir, .host = it.host, .key = service->key};
+    it.place = (struct sequencer_place){
+        .dir = it.dir,
+        .host = it.host,
+        .key = service->key,
+        .idle_s = service->config == NULL ? 3600 : service->config->audit_idle_seconds,
+    };
     it.db = (struct db){.conninfo = service->conninfo};
     it.stop = it.woken = false;
     it.last_round_until = it.complained = 0;

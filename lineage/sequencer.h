@@ -17,6 +17,10 @@ void sequencer_stop(void);
 /* There may be work: an entry was committed. Cheap; any thread. */
 void sequencer_wake(void);
 
+/* Where logs are kept and sealed; the same from start to stop. */
+struct sequencer_place;
+const struct sequencer_place *sequencer_place(void);
+
 struct sequencer_status {
     int64_t entries;     /* placed since the start */
     int64_t checkpoints; /* published */

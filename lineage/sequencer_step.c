@@ -13,23 +13,16 @@ static enum err broken(struct step *s, const char *why)
     return ERR_CONTENT;
 }
 
-/* A sealed key opens only in the place it was made for. */
-static const char *seal_place(struct step *s)
-{
-    return arena_printf(s->db->arena, "audit-log:%s", s->tenant);
-}
-
 static enum err create(struct step *s)
 {
     struct log l = {.root = merkle_empty()};
-    uint8_t secret[ED25519_KEY];
-    enum err e;
+    struct log_key key;
 
     l.origin = arena_printf(s->db->arena, "%s/audit/%s", s->place->host, s->tenant);
-    ed25519_generate(secret, l.public);
-    e = seal(s->place->key, seal_place(s), secret, sizeof(secret), l.sealed);
-    OPENSSL_cleanse(secret, sizeof(secret));
-    return e == OK ? log_create(s->db, &l) : e;
+    TRY(log_key_make(s->db, s->place->key, &key));
+    memcpy(l.public, key.public, sizeof(l.public));
+    memcpy(l.sealed, key.sealed, sizeof(l.sealed));
+    return log_create(s->db, &l);
 }
 
 static enum err lock_or_create(struct step *s, struct log *l)
@@ -127,7 +120,7 @@ static enum err extends(struct step *s, const struct log *l, const struct checkp
 
 /* The tree must extend the checkpoint of the guard file and the one the database shows, which
  * another replica may have signed. */
-static enum err check(struct step *s, const struct log *l, const struct note_key *key)
+static enum err check(struct step *s, const struct log *l, const struct log_verifiers *v)
 {
     const char *notes[2] = {NULL, l->checkpoint};
     enum err e = guard_read(s->db->arena, s->place->dir, s->tenant, &notes[0]);
@@ -141,48 +134,51 @@ static enum err check(struct step *s, const struct log *l, const struct note_key
 
         if (notes[i] == NULL)
             continue;
-        if (checkpoint_open(notes[i], strlen(notes[i]), key, 1, &before) != NOTE_GOOD)
+        if (checkpoint_open(notes[i], strlen(notes[i]), v->keys, v->count, &before) != NOTE_GOOD)
             return broken(s, "a checkpoint on record is not signed by the log's key");
         TRY(extends(s, l, &before));
     }
     return OK;
 }
 
-static enum err open_key(struct step *s, const struct log *l, uint8_t secret[ED25519_KEY])
+static enum err sign_with(struct step *s, const struct log_key *key, struct text *note)
 {
-    uint8_t public[ED25519_KEY];
+    uint8_t secret[ED25519_KEY];
+    struct note_key name;
+    enum err e;
 
-    if (unseal(s->place->key, seal_place(s), l->sealed, sizeof(l->sealed), secret) != OK ||
-        ed25519_public(secret, public) != OK || memcmp(public, l->public, sizeof(public)) != 0)
-        return broken(s, "the log's key does not open");
-    return OK;
+    if (log_key_open(s->db, s->place->key, key, secret) != OK)
+        e = broken(s, "the log's key does not open");
+    else if ((e = note_key(key->origin, key->public, &name)) == OK)
+        e = note_sign(note, &name, secret);
+    OPENSSL_cleanse(secret, sizeof(secret));
+    return e;
 }
 
-static enum err sign_note(struct step *s, const struct log *l, const struct note_key *key,
+/* By the present key, and by those before it that still sign. */
+static enum err sign_note(struct step *s, const struct log *l, const struct log_keys *keys,
                           struct text *note)
 {
     struct checkpoint c = {.size = l->size, .root = l->root};
     struct text body = text_new(NOTE_MAX);
-    uint8_t secret[ED25519_KEY];
-    enum err e = open_key(s, l, secret);
+    enum err e;
 
     (void)snprintf(c.origin, sizeof(c.origin), "%s", l->origin);
     checkpoint_write(&body, &c);
-    if (e == OK)
-        e = note_begin(note, body.data, body.length);
-    if (e == OK)
-        e = note_sign(note, key, secret);
-    OPENSSL_cleanse(secret, sizeof(secret));
+    e = note_begin(note, body.data, body.length);
+    for (size_t i = 0; i < keys->count && e == OK; i++)
+        if (keys->items[i].signs && strcmp(keys->items[i].origin, l->origin) == 0)
+            e = sign_with(s, &keys->items[i], note);
     text_free(&body);
     return e;
 }
 
 /* The signed note, in the arena. */
-static enum err write_note(struct step *s, const struct log *l, const struct note_key *key,
+static enum err write_note(struct step *s, const struct log *l, const struct log_keys *keys,
                            const char **note)
 {
     struct text text = text_new(NOTE_MAX);
-    enum err e = sign_note(s, l, key, &text);
+    enum err e = sign_note(s, l, keys, &text);
 
     if (e == OK)
         *note = arena_copy(s->db->arena, text.data, text.length);
@@ -190,22 +186,38 @@ static enum err write_note(struct step *s, const struct log *l, const struct not
     return e;
 }
 
+static enum err find_verifiers(struct step *s, const struct log *l, struct log_keys *keys,
+                               struct log_verifiers **v)
+{
+    *v = arena_alloc(s->db->arena, sizeof(**v));
+    TRY(log_keys_find(s->db, l, keys));
+    return log_verifiers(l, keys, *v) == OK ? OK
+                                            : broken(s, "the log's origin cannot be a key's name");
+}
+
+static bool due(const struct step *s, const struct log *l)
+{
+    int64_t idle_s = s->place->idle_s == 0 ? 3600 : s->place->idle_s;
+
+    return l->size > l->signed_size || l->age_s < 0 || l->age_s >= idle_s;
+}
+
 static enum err sign(void *arg)
 {
     struct step *s = arg;
+    struct log_keys *keys = arena_alloc(s->db->arena, sizeof(*keys));
+    struct log_verifiers *verifiers;
     const char *note = NULL;
-    struct note_key key;
     struct log l;
 
     s->broken = NULL;
     s->published = false;
     TRY(log_lock(s->db, &l));
-    if (l.size == l.signed_size && !l.due)
+    if (!due(s, &l))
         return OK;
-    if (note_key(l.origin, l.public, &key) != OK)
-        return broken(s, "the log's origin cannot be a key's name");
-    TRY(check(s, &l, &key));
-    TRY(write_note(s, &l, &key, &note));
+    TRY(find_verifiers(s, &l, keys, &verifiers));
+    TRY(check(s, &l, verifiers));
+    TRY(write_note(s, &l, keys, &note));
     TRY(guard_write(s->db->arena, s->place->dir, s->tenant, note));
     s->published = true;
     return log_publish(s->db, &l, note);
@@ -219,7 +231,8 @@ enum err step_sign(struct step *s)
 static enum err check_only(void *arg)
 {
     struct step *s = arg;
-    struct note_key key;
+    struct log_keys *keys = arena_alloc(s->db->arena, sizeof(*keys));
+    struct log_verifiers *verifiers;
     struct log l;
     enum err e = log_find(s->db, &l);
 
@@ -227,9 +240,8 @@ static enum err check_only(void *arg)
     if (e == ERR_NOT_FOUND)
         return broken(s, "the database does not know a log that was signed");
     TRY(e);
-    if (note_key(l.origin, l.public, &key) != OK)
-        return broken(s, "the log's origin cannot be a key's name");
-    return check(s, &l, &key);
+    TRY(find_verifiers(s, &l, keys, &verifiers));
+    return check(s, &l, verifiers);
 }
 
 enum err step_check(struct step *s)

@@ -2,7 +2,7 @@
 #ifndef LINEAGE_SEQUENCER_STEP_H
 #define LINEAGE_SEQUENCER_STEP_H
 
-#include "lineage/log.h"
+#include "lineage/log_key.h"
 
 /* What the sequencer does to one tenant's log, each in a transaction of its own. */
 
@@ -12,6 +12,7 @@ struct sequencer_place {
     const char *dir;    /* of the guard files */
     const char *host;   /* first part of the origin of new logs */
     const uint8_t *key; /* SEAL_KEY bytes, under which the logs' keys are sealed */
+    int64_t idle_s;     /* a head that was signed so long ago is signed again; 0: an hour */
 };
 
 struct step {
@@ -26,7 +27,7 @@ struct step {
 
 /* Give waiting entries their places: leaves, tiles and head. Makes the log at its first entry. */
 MUST_CHECK enum err step_grow(struct step *s);
-/* Sign the head if it is not signed or the last checkpoint is an hour old. The tree must extend
+/* Sign the head if it is not signed or the last checkpoint is old. The tree must extend
  * what was signed before, here and by others; the guard file is written before the checkpoint can
  * be seen. ERR_CONTENT otherwise. */
 MUST_CHECK enum err step_sign(struct step *s);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WAIT_MS = 10000 };
+
 static void release_json(void *json)
 {
     json_decref(json);
@@ -92,6 +94,7 @@ static void forget(struct request *rq)
     rq->target = NULL;
     rq->object = NULL;
     rq->audit = NULL;
+    rq->audit_id = NULL;
 }
 
 static enum err run_handler(void *arg)
@@ -115,8 +118,16 @@ static enum err append_only(void *arg)
 /* An audit entry in a transaction of its own: of reads that are recorded, and of refusals. */
 static enum err record(struct request *rq, enum err outcome)
 {
+    enum err e;
+
     rq->outcome = outcome;
-    return db_tx(rq->db, TX_WRITE, rq->caller.tenant_id, append_only, rq);
+    e = db_tx(rq->db, TX_WRITE, rq->caller.tenant_id, append_only, rq);
+    if (e == OK) {
+        rq->audited = true;
+        return OK;
+    }
+    rq->audit_id = NULL;
+    return fail(rq, ERR_UNAVAILABLE, "the audit log cannot be extended, so nothing may change");
 }
 
 struct governed {
@@ -136,8 +147,10 @@ static enum err run_governed(void *arg)
 enum err request_tx(struct request *rq, enum err (*body)(struct request *rq))
 {
     struct governed g = {.rq = rq, .body = body};
+    enum err e = db_tx(rq->db, TX_WRITE, rq->caller.tenant_id, run_governed, &g);
 
-    return db_tx(rq->db, TX_WRITE, rq->caller.tenant_id, run_governed, &g);
+    rq->audited = e == OK && rq->route->audit != AUDIT_NONE;
+    return e;
 }
 
 static bool changes(const struct route *r)
@@ -157,9 +170,12 @@ static enum err serve(struct request *rq)
     if (changes(rq->route) && !audit_available(tenant_of(rq)))
         return fail(rq, ERR_UNAVAILABLE, "the audit log cannot be extended, so nothing may change");
     TRY(db_tx(rq->db, rq->route->tx, rq->caller.tenant_id, run_handler, rq));
-    if (!changes(rq->route))
-        return rq->route->audit == AUDIT_NONE ? OK : record(rq, OK);
-    sequencer_wake();
+    if (rq->route->tx == TX_WRITE)
+        rq->audited = rq->route->audit != AUDIT_NONE;
+    else if (rq->route->audit != AUDIT_NONE && !rq->audited)
+        TRY(record(rq, OK));
+    if (changes(rq->route))
+        sequencer_wake();
     return OK;
 }
 
@@ -173,13 +189,38 @@ static bool on_record(const struct request *rq, enum err e, bool entered)
            e == ERR_UNAPPROVED;
 }
 
+static enum err wait_for_place(void *arg)
+{
+    struct request *rq = arg;
+    int64_t index;
+
+    TRY(audit_wait_sequenced(rq->db, rq->audit_id, WAIT_MS, &index));
+    request_set_header(rq, "Chancery-Audit-Index",
+                       arena_printf(rq->arena, "%lld", (long long)index));
+    return OK;
+}
+
+/* ?wait=sequenced: the answer comes when a signed checkpoint covers the request's entry, and names
+ * its leaf. What is committed stays so when that takes too long; then the header says "pending". */
+static void await_place(struct request *rq)
+{
+    const char *wait = request_query(rq, "wait");
+
+    if (wait == NULL || strcmp(wait, "sequenced") != 0 || !rq->audited || rq->audit_id == NULL)
+        return;
+    sequencer_wake();
+    if (db_tx(rq->db, TX_POINT, rq->caller.tenant_id, wait_for_place, rq) != OK)
+        request_set_header(rq, "Chancery-Audit-Index", "pending");
+}
+
 static void refuse(struct request *rq, enum err e, bool entered)
 {
     if (rq->reply.kind == REPLY_FILE)
         request_unreply(rq);
-    if (on_record(rq, e, entered) && record(rq, e) != OK && err_status(e) < 500)
+    if (on_record(rq, e, entered) && !rq->audited && record(rq, e) != OK)
         e = ERR_UNAVAILABLE;
     refusal_reply(rq, e);
+    await_place(rq);
 }
 
 enum err dispatch_admit(struct request *rq)
@@ -213,6 +254,7 @@ void dispatch_run(struct request *rq)
         (void)request_reply_empty(rq);
     if (rq->reply.status == 0)
         rq->reply.status = err_status(OK);
+    await_place(rq);
 }
 
 void dispatch_refuse(struct request *rq, enum err e, const char *detail)

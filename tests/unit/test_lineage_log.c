@@ -490,6 +490,7 @@ static void concurrent_writers_lose_nothing(void)
 
 struct waiting {
     struct audit_receipt receipt;
+    int64_t index;
     enum err outcome;
 };
 
@@ -505,7 +506,7 @@ static enum err wait_for_it(void *arg)
 {
     struct waiting *w = arg;
 
-    return audit_wait_sequenced(&db, w->receipt.id, 5000);
+    return audit_wait_sequenced(&db, w->receipt.id, 5000, &w->index);
 }
 
 static void a_writer_may_wait_for_the_checkpoint(void)
