@@ -42,7 +42,7 @@ const struct field job_fields[] = {
 QUERY(job_insert_sql,
       "INSERT INTO job (tenant_id, id, project_id, kind, spec, spec_digest, state, input_id,"
       " model_id, requested_by)"
-      " VALUES (current_tenant(), $1::uuid, $2::uuid, $3, $4::jsonb, $5, $6, $7::uuid, $8::uuid,"
+      " VALUES (current_tenant(), $1::uuid, $2::uuid, $3, $4::json, $5, $6, $7::uuid, $8::uuid,"
       " $9::uuid)");
 
 enum err job_insert(struct db *db, const struct job_new *job)
@@ -102,7 +102,7 @@ enum err job_cancel(struct db *db, const char *id)
 }
 
 QUERY(job_say_sql, "INSERT INTO job_event (tenant_id, job_id, kind, data)"
-                   " VALUES (current_tenant(), $1::uuid, $2, $3::jsonb)");
+                   " VALUES (current_tenant(), $1::uuid, $2, $3::json)");
 
 enum err job_say(struct db *db, const char *id, const char *kind, json_t *data)
 {

@@ -77,7 +77,7 @@ enum err job_beat(struct db *db, const char *id, int64_t lease_seconds, double p
 
 QUERY(
     job_finish_sql,
-    "UPDATE job SET state = $2, message = left($3, 2000), output_id = $4::uuid, result = $5::jsonb,"
+    "UPDATE job SET state = $2, message = left($3, 2000), output_id = $4::uuid, result = $5::json,"
     "       progress = CASE WHEN $2 = 'succeeded' THEN 1 ELSE progress END, lease_until = NULL,"
     "       finished_at = CASE WHEN $2 = 'queued' THEN NULL ELSE now() END"
     " WHERE tenant_id = current_tenant() AND id = $1::uuid AND state = 'running'");

@@ -5,7 +5,7 @@ CREATE TABLE job (
     id           uuid        NOT NULL,
     project_id   uuid        NOT NULL,
     kind         text        NOT NULL CONSTRAINT job_kind CHECK (kind IN ('train', 'predict')),
-    spec         jsonb       NOT NULL,
+    spec         json        NOT NULL,
     spec_digest  bytea       NOT NULL CONSTRAINT job_digest CHECK (length(spec_digest) = 32),
     state        text        NOT NULL CONSTRAINT job_state CHECK (state IN
                  ('waiting', 'queued', 'running', 'succeeded', 'failed', 'cancelled')),
@@ -20,7 +20,7 @@ CREATE TABLE job (
     cancel       boolean     NOT NULL DEFAULT false,
     progress     float8      NOT NULL DEFAULT 0,
     message      text        NOT NULL DEFAULT '',
-    result       jsonb,
+    result       json,
     requested_by uuid        NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     started_at   timestamptz,
@@ -95,7 +95,7 @@ CREATE TABLE job_event (
     seq       bigint      GENERATED ALWAYS AS IDENTITY,
     at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     kind      text        NOT NULL,
-    data      jsonb       NOT NULL,
+    data      json        NOT NULL,
     CONSTRAINT job_event_key PRIMARY KEY (tenant_id, job_id, seq),
     CONSTRAINT job_event_job FOREIGN KEY (tenant_id, job_id) REFERENCES job
 );

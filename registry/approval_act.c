@@ -110,7 +110,7 @@ QUERY(approval_stop_jobs,
       " WHERE tenant_id = current_tenant() AND approval_id = $1::uuid"
       " AND state IN ('waiting', 'queued', 'running') RETURNING tenant_id, id, state, message)"
       " INSERT INTO job_event (tenant_id, job_id, kind, data)"
-      " SELECT tenant_id, id, 'state', jsonb_build_object('state', state, 'message', message)"
+      " SELECT tenant_id, id, 'state', json_build_object('state', state, 'message', message)"
       " FROM j WHERE state = 'cancelled'");
 
 enum err approval_undo(struct db *db, const struct approval *a, const char *by, const char *why)
