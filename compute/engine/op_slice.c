@@ -40,29 +40,29 @@ struct cut {
     struct shape shape;
 };
 
-static int64_t clamp(int64_t x, int64_t low, int64_t high)
+/* An index counted from the end when negative, moved into range. */
+static int64_t bounded(int64_t index, int64_t length, int64_t low, int64_t high)
 {
-    return x < low ? low : x > high ? high : x;
+    if (index < 0)
+        index = index < -length ? -1 : index + length;
+    return index < low ? low : index > high ? high : index;
 }
 
-/* One axis, by numpy's rules: negative ends count from the back, all are moved into range. */
+/* One axis, by numpy's rules. Backwards, the end may be before the first element. */
 static void cut_axis(struct cut *c, unsigned axis, int64_t start, int64_t end, int64_t step)
 {
-    int64_t length = c->shape.dims[axis];
-    int64_t low = step > 0 ? 0 : -1, high = step > 0 ? length : length - 1;
-    int64_t span;
+    int64_t length = c->shape.dims[axis], taken;
+    bool forward = step > 0;
 
     c->step[axis] = step;
     if (length == 0)
         return; /* nothing can be taken, from either side */
-    start = clamp(start < 0 ? start + length : start, low < 0 ? 0 : low, high);
-    end = clamp(end < 0 ? (end < -length ? -1 : end + length) : end, low, step > 0 ? length : high);
-    span = step > 0 ? end - start : start - end;
-    c->first[axis] = start;
-    /* the largest step there is needs no negation: one element is all it leaves */
-    c->shape.dims[axis] = span <= 0           ? 0
-                          : step == INT64_MIN ? 1
-                                              : 1 + (span - 1) / (step > 0 ? step : -step);
+    c->first[axis] = bounded(start, length, 0, forward ? length : length - 1);
+    end = bounded(end, length, forward ? 0 : -1, length);
+    taken = forward ? end - c->first[axis] : c->first[axis] - end;
+    if (step == INT64_MIN)
+        step++; /* which has no opposite, and leaves one element like its neighbour */
+    c->shape.dims[axis] = taken <= 0 ? 0 : 1 + (taken - 1) / (forward ? step : -step);
 }
 
 static enum err read_cuts(struct step *s, struct cut *c)
