@@ -241,6 +241,7 @@ void exchange_end(void *cls, struct MHD_Connection *connection, void **state,
         return;
     count(x);
     if (x->conn != NULL) {
+        wire_flush(x->conn->wire);
         conn_rated(x->conn, false);
         conn_deadline(x->conn, (long long)l->config.idle_timeout_s + l->config.header_timeout_s);
     }

@@ -9,6 +9,7 @@
 #include "service/stream.h"
 #include "service/tls.h"
 #include "service/upload.h"
+#include "service/wire.h"
 #include "service/worker.h"
 
 #include <microhttpd.h>

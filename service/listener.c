@@ -124,6 +124,7 @@ static void on_open(struct listener *l, struct MHD_Connection *connection, void 
         return;
     }
     handshake_watch(l->handshakes, c, connection, session->tls_session);
+    c->wire = wire_attach(session->tls_session, fd);
     name_peer(peer->client_addr, c->remote, sizeof(c->remote));
     conn_deadline(c, l->config.header_timeout_s);
 }
@@ -138,9 +139,11 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
         on_open(l, connection, state);
     } else if (c != NULL) {
         struct tls_credential *credential = c->credential;
+        struct wire *wire = c->wire;
 
         reaper_remove(l->reaper, c);
         tls_detach(credential);
+        wire_free(wire);
         *state = NULL;
     }
 }

@@ -13,6 +13,7 @@ struct reaper;
 struct tls_credential;
 struct handshakes;
 struct MHD_Connection;
+struct wire;
 
 struct conn {
     struct conn *older;
@@ -23,6 +24,7 @@ struct conn {
     struct MHD_Connection *connection;
     bool established; /* the TLS handshake is over */
     bool watched;     /* the socket is known to the handshakes' epoll */
+    struct wire *wire;
     char remote[64];
     atomic_llong deadline;  /* steady milliseconds; 0: none */
     atomic_llong received;  /* bytes of streamed bodies */

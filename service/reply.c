@@ -133,6 +133,15 @@ static void set_deadline(const struct exchange *x)
     conn_deadline(x->conn, x->live != NULL ? 0 : c->body_timeout_s + size / SEND_LEAST);
 }
 
+/* The head of the reply is followed at once by a body in memory. */
+static bool has_body(const struct exchange *x)
+{
+    const struct reply *reply = &x->rq.reply;
+
+    return reply->kind == REPLY_BYTES && reply->length > 0 && !x->head && x->status >= 200 &&
+           x->status != 204 && x->status != 304;
+}
+
 enum MHD_Result exchange_reply(struct exchange *x)
 {
     unsigned status = status_of(x);
@@ -151,6 +160,8 @@ enum MHD_Result exchange_reply(struct exchange *x)
             log_ours("the header %s cannot be sent", headers.items[i].name);
     set_deadline(x);
     measure(x);
+    if (has_body(x))
+        wire_hold(x->conn->wire);
     sent = MHD_queue_response(x->connection, status, response);
     MHD_destroy_response(response);
     return sent;

@@ -204,9 +204,11 @@ bool workers_put(struct workers *w, enum lane lane, struct task *t, bool forced)
         *q->last = t;
         q->last = &t->next;
         q->length++;
-        pthread_cond_signal(&q->ready);
     }
     pthread_mutex_unlock(&q->lock);
+    /* After the unlock: whoever wakes up would only wait for it. */
+    if (taken)
+        pthread_cond_signal(&q->ready);
     return taken;
 }
 
