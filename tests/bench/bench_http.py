@@ -30,9 +30,15 @@ def bind(sql, *values):
     return re.sub(r"\$(\d+)", lambda m: values[int(m.group(1)) - 1], sql)
 
 
+def prepared(request):
+    """wrk formats its requests beforehand: what it spends is missing to both of ours."""
+    return ("wrk.headers['Content-Type'] = 'application/json'\nlocal all = {}\n"
+            f"init = function() for i = 1, 4000 do all[i] = {request} end end\n"
+            "request = function() return all[math.random(1, 4000)] end")
+
+
 def reads(service, token, sql, variables, seconds):
-    lua = ("request = function() return wrk.format('GET', '/v1/projects/credit/models/' .. "
-           f"math.random(1, {MODELS})) end")
+    lua = prepared(f"wrk.format('GET', '/v1/projects/credit/models/' .. (i % {MODELS} + 1))")
     script = pipeline(f"\\set name random(1, {MODELS})\n", bind(sql[SET_TENANT], ":tenant"),
                       bind(sql["asset_find_sql"], ":project", ":kind", ":name"))
     return (lambda: load.wrk(service, token, lua, HTTP_CONNECTIONS, seconds),
@@ -46,9 +52,8 @@ PAYLOAD = '{"actor":"the-data-scientist","body":{"value":"v500"},"remote":"127.0
 
 
 def writes(service, token, sql, variables, seconds):
-    lua = ("request = function() return wrk.format('PUT', '/v1/projects/credit/models/' .. "
-           f"math.random(1, {MODELS}) .. '/tags/stage', {{['Content-Type'] = 'application/json'}}, "
-           "'{\"value\":\"v' .. math.random(1, 1000) .. '\"}') end")
+    lua = prepared(f"wrk.format('PUT', '/v1/projects/credit/models/' .. (i % {MODELS} + 1) .. '/tags/stage',"
+                   " wrk.headers, '{\"value\":\"v' .. i .. '\"}')")
     identity = "(:head || :serial)::uuid"  # in order of time, as the service's own are
     audit = bind(re.sub(r"\$(1|2)::uuid", r"$\1", sql["audit_insert"]),
                  ":tenant::uuid", identity, ":at", ":actor", ":action", ":scope", "'models/' || :name", ":outcome", identity,
