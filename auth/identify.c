@@ -16,15 +16,21 @@ enum { CACHED_TOKENS = 16384, HEADER_MAX = JWT_MAX + 16 };
 
 static struct token_cache *cache;
 
-/* The floor below asks through this, as it knows no roles. */
+/* The floor below asks through these, as it knows no roles. */
 static bool sees_lineage(struct request *rq, const char *project)
 {
     return auth_may(rq, LINEAGE_READ, project);
 }
 
+static bool writes_lineage(struct request *rq, const char *project)
+{
+    return auth_may(rq, LINEAGE_WRITE, project);
+}
+
 enum err auth_start(const struct service *service)
 {
     lineage_visibility = sees_lineage;
+    lineage_writer = writes_lineage;
     keys_start(service->key);
     access_jwt_start(service);
     cache = token_cache_new(CACHED_TOKENS);

@@ -12,7 +12,10 @@
  * projects/P/jobs/ID, projects/P/approvals/ID, projects/P/endpoints/E/deployments/ID,
  * projects/P/predictions/ID.
  * Kinds of nodes: dataset-version model-version job approval deployment prediction.
- * Kinds of edges, src upstream of dst: consume produce approve deploy predict. */
+ * Kinds of edges, src upstream of dst: consume produce approve deploy predict.
+ * What other systems declare (OpenLineage) has nodes ol-job ol-run ol-dataset ol-column code, named
+ * ol-dataset:NAMESPACE:NAME and so on, and edges run (job to run) parent (run to run) derive
+ * (between columns, or datasets without a job) use (code). */
 
 /* Queue a node into the running TX_WRITE of db->tenant. A node of that name that is there already
  * stays as it is. digest is 32 bytes or NULL. */
@@ -27,5 +30,7 @@ MUST_CHECK enum err provenance_edge(struct db *db, const char *src_name, const c
 /* Whether the caller may see nodes of a project, by its name. Set once, before requests are served,
  * by a floor that knows permissions; until then nobody sees anything. */
 extern bool (*lineage_visibility)(struct request *rq, const char *project);
+/* Whether the caller may add to the graph there; NULL: in the tenant at large. */
+extern bool (*lineage_writer)(struct request *rq, const char *project);
 
 #endif
