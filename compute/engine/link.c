@@ -174,11 +174,12 @@ double link_softmax_reference(double *z, const uint32_t *y, size_t n, size_t cla
     double loss = 0;
 
     for (size_t i = 0; i < n; i++) {
-        double highest = -INFINITY, total = 0;
+        double highest = z[i], total;
 
-        for (size_t k = 0; k < classes; k++)
+        for (size_t k = 1; k < classes; k++)
             highest = fmax(highest, z[k * LINK_BLOCK + i]);
-        for (size_t k = 0; k < classes; k++)
+        total = exp(z[i] - highest);
+        for (size_t k = 1; k < classes; k++)
             total += exp(z[k * LINK_BLOCK + i] - highest);
         loss += highest + log(total) - z[y[i] * (size_t)LINK_BLOCK + i];
         for (size_t k = 0; k < classes; k++)

@@ -57,7 +57,7 @@ enum err op_reshape(struct step *s)
     shape.rank = (unsigned)dims.count;
     for (unsigned i = 0; i < shape.rank; i++) {
         shape.dims[i] = dims.data[i];
-        if (dims.data[i] == 0 && i < x->rank && step_number(s, "allowzero", 0) == 0)
+        if (i < x->rank && dims.data[i] == 0 && step_number(s, "allowzero", 0) == 0)
             shape.dims[i] = x->dims[i];
         if (shape.dims[i] == -1 && free < 0)
             free = (int)i;

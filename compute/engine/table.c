@@ -114,6 +114,8 @@ static void sort_categories(struct column *col, struct dict *seen, size_t rows)
     struct ranked ranked[TABLE_MAX_CATEGORIES];
     uint32_t rank[TABLE_MAX_CATEGORIES];
 
+    if (seen->count == 0)
+        return;
     for (uint32_t i = 0; i < seen->count; i++)
         ranked[i] = (struct ranked){seen->keys[i], i};
     qsort(ranked, seen->count, sizeof(ranked[0]), by_text);
