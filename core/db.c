@@ -401,8 +401,6 @@ static void reset(struct db *db, enum tx kind, const char *tenant)
     db->committing = false;
     db->failed = OK;
     db->pendings = 0;
-    db->constraint = NULL;
-    db->message = NULL;
 }
 
 enum err db_tx(struct db *db, enum tx kind, const char *tenant, enum err (*body)(void *arg),
@@ -415,6 +413,7 @@ enum err db_tx(struct db *db, enum tx kind, const char *tenant, enum err (*body)
         if (kind != TX_NONE && ensure_open(db) != OK)
             e = ERR_DB_LOST;
         reset(db, kind, tenant);
+        db->constraint = db->message = NULL;
         if (db->conn == NULL && kind != TX_NONE)
             break;
         e = body(arg);

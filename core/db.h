@@ -43,7 +43,7 @@ struct db {
     bool started;           /* the transaction's first statement has been sent */
     bool committing;        /* from here on a lost connection leaves the outcome unknown */
     enum err failed;        /* of the transaction: the first thing that went wrong */
-    const char *constraint; /* the constraint that was violated, in the arena; NULL for none */
+    const char *constraint; /* that the last transaction violated, in the arena; NULL for none */
     const char *message;    /* the database's own words, for our log and for raised refusals */
     struct db_pending {
         const struct query *query;

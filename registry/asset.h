@@ -51,6 +51,10 @@ MUST_CHECK enum err asset_create(struct db *db, const char *project_id, const st
                                  const char *by);
 /* A purged asset's name begins anew, its numbers do not. */
 MUST_CHECK enum err asset_renew(struct db *db, const struct asset *a, const char *by);
+/* One tag of the active asset of a's kind and name, with the commit: ERR_NOT_FOUND comes then, and
+ * the constraint asset_tags_count says when there are too many. */
+MUST_CHECK enum err asset_set_tag(struct db *db, const char *project_id, const struct asset *a,
+                                  const char *key, const char *value);
 MUST_CHECK enum err asset_update(struct db *db, const struct asset *a);
 MUST_CHECK enum err asset_set_state(struct db *db, const struct asset *a, const char *state);
 

@@ -206,13 +206,23 @@ static enum err change_tag(struct request *rq, const char *value)
     return reply_asset(rq);
 }
 
-/* PUT …/models/{name}/tags/{key} */
+/* PUT …/models/{name}/tags/{key}. Without a condition nothing is read first: the change travels
+ * with its audit entry and the commit. */
 enum err put_asset_tag(struct request *rq)
 {
+    const struct asset a = {.kind = asset_kind(rq), .name = rq->args[1]};
+    const char *key = rq->args[2];
     struct tag t;
 
     TRY(request_read(rq, &t));
-    return change_tag(rq, t.value);
+    TRY(tag_key_check(rq, key));
+    if (request_header(rq, "if-match") != NULL || request_header(rq, "if-none-match") != NULL) {
+        TRY(change_tag(rq, t.value));
+        return request_reply_empty(rq);
+    }
+    request_object(rq, "%s", asset_path(rq->arena, a.kind, a.name));
+    TRY(asset_set_tag(rq->db, auth_project_id(rq), &a, key, t.value));
+    return request_reply_empty(rq);
 }
 
 /* DELETE …/models/{name}/tags/{key} */

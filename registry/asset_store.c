@@ -100,6 +100,19 @@ enum err asset_update(struct db *db, const struct asset *a)
                      PARAMS(P_TEXT(a->id), P_TEXT(a->description), P_JSON(a->tags)));
 }
 
+QUERY(asset_tag_sql,
+      "UPDATE asset SET tags = tags || jsonb_build_object($4::text, $5::text), updated_at = now(),"
+      " revision = revision + 1 WHERE tenant_id = current_tenant() AND project_id = $1::uuid"
+      " AND kind = $2 AND name = $3 AND state = 'active'");
+
+enum err asset_set_tag(struct db *db, const char *project_id, const struct asset *a,
+                       const char *key, const char *value)
+{
+    return db_defer(
+        db, &asset_tag_sql,
+        PARAMS(P_TEXT(project_id), P_TEXT(a->kind), P_TEXT(a->name), P_TEXT(key), P_TEXT(value)));
+}
+
 QUERY(asset_state_sql,
       "UPDATE asset SET state = $2, deleted_at = CASE WHEN $2 = 'active' THEN NULL ELSE now() END,"
       " updated_at = now(), revision = revision + 1"

@@ -170,7 +170,8 @@ enum err put_version_tag(struct request *rq)
     struct tag t;
 
     TRY(request_read(rq, &t));
-    return change_tag(rq, t.value);
+    TRY(change_tag(rq, t.value));
+    return request_reply_empty(rq);
 }
 
 /* DELETE …/versions/{version}/tags/{key} */

@@ -217,6 +217,7 @@ static void refuse(struct request *rq, enum err e, bool entered)
 {
     if (rq->reply.kind == REPLY_FILE)
         request_unreply(rq);
+    refusal_explain(rq, e);
     if (on_record(rq, e, entered) && !rq->audited && record(rq, e) != OK)
         e = ERR_UNAVAILABLE;
     refusal_reply(rq, e);

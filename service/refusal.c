@@ -3,6 +3,28 @@
 
 #include <string.h>
 
+/* Limits that are left to the database, so that nothing needs to be read before it is changed. */
+static const struct {
+    const char *constraint;
+    const char *target;
+    const char *meaning;
+} limits[] = {
+    {"asset_tags_count", "tags", "tags would have more than 100 members"},
+};
+
+void refusal_explain(struct request *rq, enum err e)
+{
+    const char *constraint = rq->db->constraint;
+
+    for (size_t i = 0; e == ERR_INVALID && rq->detail == NULL && constraint != NULL &&
+                       i < sizeof(limits) / sizeof(limits[0]);
+         i++)
+        if (strcmp(limits[i].constraint, constraint) == 0) {
+            rq->target = limits[i].target;
+            rq->detail = limits[i].meaning;
+        }
+}
+
 /* RFC 6749 §5.2. */
 static const char *oauth_code(enum err e)
 {

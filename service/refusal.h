@@ -8,4 +8,7 @@
  * asked for, and no failure of ours shows its details. Headers set before are kept. */
 void refusal_reply(struct request *rq, enum err e);
 
+/* Say what a statement of a transaction that failed at its end ran into, if that is known. */
+void refusal_explain(struct request *rq, enum err e);
+
 #endif

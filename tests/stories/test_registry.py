@@ -134,11 +134,30 @@ def test_assets_are_searched_by_beginning_and_tag_and_paged(scientist, world):
 
 
 def test_tags_are_set_and_taken_one_by_one(scientist, model):
-    assert scientist.ok("PUT", model + "/tags/stage", {"value": "trial"})["tags"] == {"stage": "trial"}
+    reply = scientist.put(model + "/tags/stage", {"value": "trial"})
+    assert (reply.status_code, reply.content) == (204, b"")
+    found = scientist.get(model)
+    assert found.json()["tags"] == {"stage": "trial"} and found.json()["revision"] == 2
+    assert scientist.put(model + "/tags/stage", {"value": "live"},
+                         headers={"If-Match": found.headers["ETag"]}).status_code == 204
+    refused(scientist.put(model + "/tags/stage", {"value": "x"}, headers={"If-Match": found.headers["ETag"]}),
+            412, "precondition")
     refused(scientist.put(model + "/tags/a%3Ab", {"value": "x"}), 400, "invalid")
+    assert scientist.put(model + "-absent/tags/stage", {"value": "x"}).status_code == 404
+    assert scientist.ok("GET", model)["tags"] == {"stage": "live"}
     scientist.ok("DELETE", model + "/tags/stage")
     assert scientist.delete(model + "/tags/stage").status_code == 404
     refused(scientist.patch(model, {"tags": {"k": 1}}), 400, "invalid")
+
+
+def test_the_hundred_and_first_tag_is_refused_by_name(scientist, model):
+    scientist.ok("PATCH", model, {"tags": {f"t{i}": "x" for i in range(100)}})
+    assert scientist.put(model + "/tags/t7", {"value": "y"}).status_code == 204
+    error = scientist.put(model + "/tags/one-more", {"value": "x"})
+    assert error.status_code == 400 and error.json()["error"]["target"] == "tags"
+    assert "100" in error.json()["error"]["message"]
+    found = scientist.ok("GET", model)
+    assert len(found["tags"]) == 100 and found["tags"]["t7"] == "y"
 
 
 def test_what_is_deleted_can_come_back_until_it_is_purged(owner, scientist, model):
