@@ -81,7 +81,7 @@ void id_new(char out[ID_SIZE])
     }
     hex_encode(bytes, sizeof(bytes), hex);
     for (unsigned i = 0; i < ID_SIZE - 1; i++)
-        out[i] = i == 8 || i == 13 || i == 18 || i == 23 ? '-' : *from++;
+        out[i] = (char)(i == 8 || i == 13 || i == 18 || i == 23 ? '-' : *from++);
     out[ID_SIZE - 1] = '\0';
 }
 

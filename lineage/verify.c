@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lineage/verify.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,7 @@ static bool load_tile(struct walk *w, struct tile t, bool quietly, struct tile_e
     unsigned width = t.width;
     char file[TILE_PATH];
 
+    assert(out != NULL);
     tile_path(t, file);
     out->width = width;
     if (quietly ? load(w, &t, &w->tile) != OK : !load_named(w, &t, &w->tile))

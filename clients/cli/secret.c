@@ -45,9 +45,9 @@ static const char *ask(const struct cli *c, const char *prompt)
     sigset_t all, old;
     const char *answer;
     int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    FILE *tty = fd < 0 ? NULL : fdopen(fd, "r+");
+    FILE *tty;
 
-    if (tty == NULL || tcgetattr(fd, &before) != 0)
+    if (fd < 0 || tcgetattr(fd, &before) != 0 || (tty = fdopen(fd, "r+")) == NULL)
         die(USAGE, "usage: there is no terminal to ask at; give --password-stdin");
     mute = before;
     mute.c_lflag &= ~(tcflag_t)ECHO;
