@@ -27,11 +27,12 @@ static void add_path(struct text *t, const struct path *p)
 
     json_add_member(t, false, "direction", p->way == WALK_DOWN ? "downstream" : "upstream");
     text_puts(t, ",\"nodes\":[");
-    for (size_t i = 0; i <= p->count; i++) {
-        const struct walk_edge *e = i == 0 ? NULL : &w->edges[p->edges[i - 1]];
+    graph_add_node(t, &w->nodes[0]);
+    for (size_t i = 0; i < p->count; i++) {
+        const struct walk_edge *e = &w->edges[p->edges[i]];
 
-        text_puts(t, i == 0 ? "" : ",");
-        graph_add_node(t, &w->nodes[i == 0 ? 0 : p->way == WALK_DOWN ? e->dst : e->src]);
+        text_puts(t, ",");
+        graph_add_node(t, &w->nodes[p->way == WALK_DOWN ? e->dst : e->src]);
     }
     text_puts(t, "],\"edges\":[");
     for (size_t i = 0; i < p->count; i++) {
