@@ -133,6 +133,15 @@ static enum err add_texts(struct builder *b, const char *name, const struct flat
     return OK;
 }
 
+/* How wide the question itself says it is; at least 1. */
+static int64_t offered_columns(const json_t *input)
+{
+    const json_t *shape = json_object_get(input, "shape");
+    int64_t last = json_integer_value(json_array_get(shape, json_array_size(shape) - 1));
+
+    return json_array_size(shape) == 2 && last > 0 ? last : 1;
+}
+
 static enum err add_input(struct builder *b, const json_t *wanted, const json_t *inputs)
 {
     const char *name = json_string_value(json_object_get(wanted, "name"));
@@ -143,10 +152,12 @@ static enum err add_input(struct builder *b, const json_t *wanted, const json_t 
     struct flat flat = {.count = 0};
     json_t *described;
 
-    if (name == NULL || type == NULL || columns < 1)
+    if (name == NULL || type == NULL)
         return ERR_ENGINE;
     if (input == NULL)
         return refuse(b->rq, name, "is missing");
+    if (columns < 1) /* the model takes any width */
+        columns = offered_columns(input);
     TRY(read_shape(b->rq, name, input, columns, &b->rows));
     if ((size_t)b->rows > FRAME_PAYLOAD_MAX / sizeof(double) / (size_t)columns)
         return refuse(b->rq, name, "is too large");

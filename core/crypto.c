@@ -125,7 +125,7 @@ struct digest sha256_of(const void *data, size_t length)
 struct digest hmac_sha256(const void *key, size_t key_length, const void *data, size_t length)
 {
     EVP_MAC_CTX *context;
-    struct digest d;
+    struct digest d = {.bytes = {0}};
     size_t size = 0;
 
     (void)pthread_once(&once, prepare);
