@@ -145,8 +145,8 @@ static void utf8_is_the_shortest_form_of_scalar_values(void)
                                       "abcdefgh\xff",
                                       "\xc3(",
                                       "\xf8\x88\x80\x80\x80",
-                                      "\xf0\x90\x80"
-                                      "A"};
+                                      ("\xf0\x90\x80"
+                                       "A")};
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         CHECK(utf8_valid(good[i], strlen(good[i])));
