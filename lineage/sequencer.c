@@ -310,9 +310,13 @@ void sequencer_stop(void)
 
 void sequencer_wake(void)
 {
+    bool known;
+
+    /* Every change comes by here, but one call is enough until the next look for work. */
     (void)pthread_mutex_lock(&it.lock);
+    known = it.woken;
     it.woken = true;
-    if (atomic_load(&running))
+    if (!known && atomic_load(&running))
         (void)pthread_cond_signal(&it.changed);
     (void)pthread_mutex_unlock(&it.lock);
 }

@@ -38,6 +38,8 @@ struct workers {
 struct worker {
     struct lane_queue *lane;
     struct db db;
+    bool busy;
+    bool over; /* the lane is closed and empty */
     int64_t retry_at;
     int64_t retry_ms;
 };
@@ -99,46 +101,33 @@ static struct task *worker_take(struct worker *w)
     struct task *t = NULL;
 
     pthread_mutex_lock(&q->lock);
+    q->busy -= w->busy;
     if (q->first == NULL && !q->closed)
         worker_wait(w);
-    if (q->first != NULL) {
+    if (q->first != NULL)
         t = take_share(q);
-        q->busy++;
-    }
+    w->busy = t != NULL;
+    w->over = t == NULL && q->closed;
+    q->busy += w->busy;
     pthread_mutex_unlock(&q->lock);
     return t;
-}
-
-static bool worker_done(struct lane_queue *q)
-{
-    bool done;
-
-    pthread_mutex_lock(&q->lock);
-    done = q->closed && q->first == NULL;
-    pthread_mutex_unlock(&q->lock);
-    return done;
 }
 
 static void *worker_main(void *arg)
 {
     struct worker w = {.lane = arg, .retry_ms = RETRY_LEAST_MS};
 
-    while (!worker_done(w.lane)) {
+    while (!w.over) {
         struct task *t;
 
         worker_connect(&w);
         t = worker_take(&w);
-        if (t == NULL)
-            continue;
         while (t != NULL) {
             struct task *next = t->next;
 
             t->run(t, &w.db);
             t = next;
         }
-        pthread_mutex_lock(&w.lane->lock);
-        w.lane->busy--;
-        pthread_mutex_unlock(&w.lane->lock);
     }
     if (w.lane->conninfo != NULL)
         db_close(&w.db);
