@@ -14,13 +14,11 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("CHANCERY_BUILD", ROOT / "build"))
 BIN = ROOT / "build" / "peers" / "bin"
 TESSERA = "github.com/transparency-dev/tessera@v1.0.4"
 TESSERA_VKEY = ("example.com/log/testdata+33d7b496+"
                 "AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx")
-PURE = ["core/arena.c", "core/crypto.c", "core/err.c", "core/text.c", "lineage/grow.c",
-        "lineage/merkle.c", "lineage/note.c", "lineage/proof.c", "lineage/tile.c",
-        "lineage/verify.c"]
 SIZES = [(0, 1), (1, 1), (255, 17), (256, 256), (257, 100), (65536, 4096), (65537, 65536),
          (70000, 777)]
 
@@ -55,17 +53,10 @@ def logproof():
 
 
 @pytest.fixture(scope="session")
-def tool(tmp_path_factory):
-    """Compiles and runs a program of tests/tools."""
-    made = {}
-
+def tool():
+    """Runs a program of tests/tools, which `make tests` has built."""
     def run(name, *arguments):
-        if name not in made:
-            made[name] = tmp_path_factory.mktemp("tool") / name
-            subprocess.run([os.environ.get("CC", "cc"), "-std=c17", "-D_GNU_SOURCE", "-O2", "-I.",
-                            "-o", made[name], f"tests/tools/{name}.c", *PURE, "-lcrypto",
-                            "-pthread"], cwd=ROOT, check=True)
-        return subprocess.run([made[name], *map(str, arguments)], capture_output=True, text=True)
+        return subprocess.run([BUILD / "tests" / "tools" / name, *map(str, arguments)], capture_output=True, text=True)
 
     return run
 
