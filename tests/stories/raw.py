@@ -62,7 +62,10 @@ def send_until_answered(connection, pieces):
     """Send pieces until the other side says something; the reply. A library would send on into the void."""
     limit, said = connection.gettimeout(), b""
     for piece in pieces:
-        connection.sendall(piece)
+        try:
+            connection.sendall(piece)
+        except (ConnectionError, ssl.SSLError):
+            break
         connection.settimeout(0)
         try:
             said = connection.recv(65536)

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import secrets
 import signal
 import subprocess
@@ -24,6 +25,13 @@ PATIENCE = 60 if SANITIZED else 30
 PASSWORD = "correct horse battery staple"
 
 
+# A sanitizer says more than that something is wrong, and does not stop at what it need not stop at.
+SANITIZERS = {"UBSAN_OPTIONS": "print_stacktrace=1", "ASAN_OPTIONS": "detect_stack_use_after_return=0",
+              "LSAN_OPTIONS": f"print_suppressions=0:suppressions={ROOT}/tests/check/lsan.txt",
+              "TSAN_OPTIONS": f"suppressions={ROOT}/tests/check/tsan.txt history_size=4"} if SANITIZED else {}
+REPORT = re.compile("AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:")
+
+
 class Service:
     """One chanceryd. home lives as long as the object unless one is given."""
 
@@ -33,7 +41,7 @@ class Service:
         if self.temporary:
             os.chmod(self.home, 0o711)  # the cluster's own user passes through
         self.flags = list(flags)
-        self.environment = {**os.environ, **(environment or {})}
+        self.environment = {**os.environ, **SANITIZERS, **(environment or {})}
         self.process = None
         self.log_path = self.home / "service.log"
 
@@ -81,7 +89,9 @@ class Service:
 
     def close(self):
         try:
-            self.stop()
+            self.stop(60 if SANITIZED else 15)
+            found = REPORT.search(log := self.log())
+            assert not found, "a sanitizer reports:\n" + log[max(0, found.start() - 300):found.start() + 8000]
         finally:
             if self.temporary:
                 self.temporary.cleanup()

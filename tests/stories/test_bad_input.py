@@ -589,7 +589,6 @@ def forgeries(service, token):
     for name, value in (("sub", claims["sub"][::-1]), ("tenant", "globex"), ("exp", now + 10 ** 6), ("aud", "other")):
         changed = b64url(json.dumps({**claims, name: value}).encode())
         yield f"another {name} under the old signature", f"{token.split('.')[0]}.{changed}.{token.split('.')[2]}"
-    yield "a token of 100 kB", token + "A" * 100000
     yield "a token with a space", token[:20] + " " + token[20:]
     yield "padding", token + "=="
     yield "a made-up access token", "chy_pat_" + secrets.token_hex(16) + b64url(secrets.token_bytes(32))
@@ -600,11 +599,18 @@ def test_forged_tokens(world, untouched):
     wrong = []
     for what, token in forgeries(world.service, world["tenant-admin"].token):
         reply = world.service.client().put("/v1/projects/forged", {}, headers={"Authorization": "Bearer " + token})
-        if reply.status_code != 401 and not (len(token) > 9000 and reply.status_code in (400, 431)):
+        if reply.status_code != 401:
             wrong.append(f"{what}: {reply.status_code} {reply.text[:200]}")
-        elif reply.status_code == 401 and "WWW-Authenticate" not in reply.headers:
+        elif "WWW-Authenticate" not in reply.headers:
             wrong.append(what + ": no WWW-Authenticate")
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_token_of_100_kB(world, untouched):
+    with raw.connect(world.service) as connection:
+        data = raw.request("PUT", "/v1/projects/forged", world["tenant-admin"].token + "A" * 100000)
+        reply = raw.send_until_answered(connection, [data[at:at + 4096] for at in range(0, len(data), 4096)])
+    assert reply.status_code in (400, 401, 431, 0), reply.text
 
 
 def service_key(service):
