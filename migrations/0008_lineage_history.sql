@@ -173,3 +173,66 @@ COMMENT ON TABLE ol_column IS 'Columns whose origin is known: their nodes, and t
 CREATE INDEX ol_column_by_dataset ON ol_column (tenant_id, dataset);
 CALL tenant_table('ol_column', 'SELECT, INSERT');
 CALL append_only('ol_column');
+
+-- Documents about a model are made from one record of it, which says the same whenever it is asked for.
+
+CREATE FUNCTION utc_text(at timestamptz) RETURNS text LANGUAGE sql STABLE
+    AS $$ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') $$;
+COMMENT ON FUNCTION utc_text IS 'RFC 3339 with milliseconds.';
+
+CREATE FUNCTION principal_name(who uuid) RETURNS text LANGUAGE sql STABLE
+    AS $$ SELECT name FROM principal WHERE tenant_id = current_tenant() AND id = who $$;
+
+CREATE FUNCTION version_record(wanted uuid) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object(
+        'node', format('projects/%s/%ss/%s/versions/%s', p.name, a.kind, a.name, v.number),
+        'kind', a.kind, 'name', a.name, 'number', v.number, 'id', v.id, 'state', v.state,
+        'digest', encode(v.digest, 'hex'), 'size', v.size, 'description', v.description, 'asset_description', a.description,
+        'tags', a.tags || v.tags, 'manifest', v.manifest, 'created_by', principal_name(v.created_by),
+        'created_at', utc_text(v.created_at), 'ready_at', utc_text(v.ready_at),
+        'files', (SELECT coalesce(json_agg(json_build_object('path', f.path, 'size', f.size, 'sha256', encode(f.sha256, 'hex'))
+                                           ORDER BY f.path COLLATE "C"), '[]')
+                    FROM version_file f WHERE f.tenant_id = v.tenant_id AND f.version_id = v.id))
+      FROM version v
+      JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id
+      JOIN project p ON p.tenant_id = a.tenant_id AND p.id = a.project_id
+     WHERE v.tenant_id = current_tenant() AND v.id = wanted $$;
+
+CREATE FUNCTION approvals_record(of_version uuid, of_job uuid) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT coalesce(json_agg(json_build_object(
+        'id', x.id, 'action', x.action, 'subject', x.subject, 'alias', x.alias, 'state', x.state, 'required', x.required,
+        'requested_by', principal_name(x.requested_by), 'reason', x.reason,
+        'evidence_digest', encode(x.evidence_digest, 'hex'), 'subject_digest', encode(x.subject_digest, 'hex'),
+        'created_at', utc_text(x.created_at), 'closed_at', utc_text(x.closed_at),
+        'decisions', (SELECT coalesce(json_agg(json_build_object('by', principal_name(d.decided_by), 'verdict', d.verdict,
+                                      'reason', d.reason, 'evidence_digest', encode(d.evidence_digest, 'hex'),
+                                      'at', utc_text(d.at)) ORDER BY d.at, d.decided_by), '[]')
+                        FROM approval_decision d WHERE d.tenant_id = x.tenant_id AND d.approval_id = x.id))
+        ORDER BY x.created_at, x.id), '[]')
+      FROM approval x
+     WHERE x.tenant_id = current_tenant() AND (x.version_id = of_version OR x.job_id = of_job) $$;
+
+CREATE FUNCTION model_record(in_project text, model text, wanted bigint) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object(
+        'tenant', t.name, 'project', p.name, 'project_description', p.description, 'policy', p.policy,
+        'version', version_record(v.id),
+        'job', (SELECT json_build_object('id', j.id, 'spec', j.spec, 'requested_by', principal_name(j.requested_by),
+                       'created_at', utc_text(j.created_at), 'started_at', utc_text(j.started_at),
+                       'finished_at', utc_text(j.finished_at))
+                  FROM job j WHERE j.tenant_id = v.tenant_id AND j.id = v.job_id),
+        'inputs', (SELECT coalesce(json_agg(version_record(i.id) ORDER BY i.id), '[]')
+                     FROM job j JOIN version i ON i.tenant_id = j.tenant_id AND i.id IN (j.input_id, j.model_id)
+                    WHERE j.tenant_id = v.tenant_id AND j.id = v.job_id),
+        'approvals', approvals_record(v.id, v.job_id),
+        'deployments', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'endpoint', e.name, 'approval', d.approval_id,
+                               'from', utc_text(d.deployed_at), 'until', utc_text(d.ended_at),
+                               'by', principal_name(d.deployed_by)) ORDER BY d.deployed_at, d.id), '[]')
+                          FROM deployment d JOIN endpoint e ON e.tenant_id = d.tenant_id AND e.id = d.endpoint_id
+                         WHERE d.tenant_id = v.tenant_id AND d.version_id = v.id))
+      FROM version v
+      JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id
+      JOIN project p ON p.tenant_id = a.tenant_id AND p.id = a.project_id
+      JOIN tenant t ON t.tenant_id = v.tenant_id
+     WHERE v.tenant_id = current_tenant() AND p.name = in_project AND a.kind = 'model' AND a.name = model
+       AND v.number = wanted AND v.state = 'ready' $$;
+COMMENT ON FUNCTION model_record IS 'Everything on record about a ready version of a model; nothing in it depends on when it is asked for.';
