@@ -117,6 +117,7 @@ enum err audit_append(struct request *rq, enum err outcome)
     " AND ($7::timestamptz IS NULL OR e.at >= $7) AND ($8::timestamptz IS NULL OR e.at < $8)"      \
     " AND ($9::uuid IS NULL OR e.request_id = $9)"                                                 \
     " AND ($10::bigint IS NULL OR e.seq " compare " $10)"                                          \
+    " AND ($12::text IS NULL OR e.seq IN (SELECT seq FROM audit_search($1::uuid, $12)))"           \
     " ORDER BY e.seq " order " LIMIT $11"
 /* clang-format on */
 
@@ -130,7 +131,7 @@ enum err audit_list(struct db *db, const struct audit_filter *f, struct rows *ou
                    PARAMS(P_TEXT(db->tenant), P_TEXT(f->actor), P_TEXT(f->action),
                           P_TEXT(f->object), P_TEXT(f->project), P_TEXT(f->outcome),
                           P_TEXT(f->from), P_TEXT(f->to), P_TEXT(f->request), P_TEXT(f->after),
-                          P_INT(f->limit)));
+                          P_INT(f->limit), P_TEXT(f->words)));
 }
 
 QUERY(audit_by_id,

@@ -15,8 +15,10 @@ struct audit_filter {
     const char *from; /* RFC 3339, included */
     const char *to;   /* RFC 3339, excluded */
     const char *request;
+    const char *words; /* to be found in what the entry says: words, "a phrase", or, -not */
     const char *after; /* seq of the last one seen, in decimal */
     bool ascending;
+    bool nobody; /* no entry can fit: the actor does not exist */
     int64_t limit;
 };
 

@@ -80,6 +80,17 @@ enum err guard_write(struct arena *a, const char *dir, const char *tenant, const
     return ERR_STORAGE;
 }
 
+enum err guard_retire(struct arena *a, const char *dir, const char *tenant)
+{
+    const char *path = arena_printf(a, "%s/%s%s", dir, tenant, suffix);
+    const char *aside = arena_printf(a, "%s.%lld", path, (long long)time_now_ms());
+
+    if ((rename(path, aside) == 0 || errno == ENOENT) && sync_directory(dir))
+        return OK;
+    log_ours("%s: %s", path, strerrordesc_np(errno));
+    return ERR_STORAGE;
+}
+
 enum err guard_each(const char *dir, enum err (*visit)(void *context, const char *tenant),
                     void *context)
 {

@@ -21,6 +21,8 @@ MUST_CHECK enum err guard_read(struct arena *a, const char *dir, const char *ten
 /* In place and on the disk, directory entry included, when it returns. ERR_STORAGE (logged). */
 MUST_CHECK enum err guard_write(struct arena *a, const char *dir, const char *tenant,
                                 const char *note);
+/* Put the file aside, under a name with the time: its log goes on under another origin. */
+MUST_CHECK enum err guard_retire(struct arena *a, const char *dir, const char *tenant);
 /* Calls visit for every tenant that has a file; stops at the first that is not OK. */
 MUST_CHECK enum err guard_each(const char *dir,
                                enum err (*visit)(void *context, const char *tenant), void *context);

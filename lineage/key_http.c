@@ -162,7 +162,7 @@ enum err post_audit_rotate(struct request *rq)
     TRY(make_statement(rq, &keys->items[0], from, to, &statement));
     TRY(log_key_replace(rq->db, &l, &fresh, r.overlap_hours, statement));
     request_audit(rq, "statement", json_string(statement));
-    return request_reply_json(rq, json_pack("{s:s, s:s, s:I, s:s}", "old", from, "new", to,
+    return request_reply_json(rq, json_pack("{s:s, s:s, s:I, s:s}", "former", from, "vkey", to,
                                             "overlap_hours", (json_int_t)r.overlap_hours,
                                             "statement", statement));
 }

@@ -20,6 +20,7 @@ enum {
     DRAIN_MS = 3000,     /* how long the last round may take */
     STALE_MS = 120000,   /* without a good round nothing may change */
     BROKEN_MAX = 1024,
+    AGAIN_MS = 5000, /* between looks at broken logs: a restore or a restart may have mended them */
     PATH_ROOM = 4096,
 };
 
@@ -39,6 +40,7 @@ static struct {
     char dir[PATH_ROOM];
     char host[256];
     int64_t complained;
+    int64_t looked;           /* at a broken log */
     int64_t last_round_until; /* 0 before the last round */
 } it = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -69,6 +71,18 @@ static void mark_broken(const char *tenant, const char *why)
     if (it.broken_count < BROKEN_MAX)
         (void)snprintf(it.broken[it.broken_count], ID_SIZE, "%s", tenant);
     it.broken_count++;
+    atomic_store(&broken_logs, it.broken_count);
+    (void)pthread_mutex_unlock(&it.lock);
+}
+
+static void mark_mended(const char *tenant)
+{
+    (void)pthread_mutex_lock(&it.lock);
+    for (size_t i = 0; i < it.broken_count && it.broken_count <= BROKEN_MAX; i++)
+        if (strcmp(it.broken[i], tenant) == 0) {
+            memcpy(it.broken[i], it.broken[--it.broken_count], ID_SIZE);
+            log_info("the audit log of tenant %s goes on", tenant);
+        }
     atomic_store(&broken_logs, it.broken_count);
     (void)pthread_mutex_unlock(&it.lock);
 }
@@ -160,6 +174,23 @@ static enum err serve_tenant(const char *tenant)
     return e == ERR_CONTENT && s.broken != NULL ? OK : e;
 }
 
+/* Whether logs that were broken fit again what was signed, which is asked now and then. */
+static void look_again(void)
+{
+    char tenant[ID_SIZE];
+
+    if (atomic_load(&broken_logs) == 0 || time_steady_ms() - it.looked < AGAIN_MS)
+        return;
+    it.looked = time_steady_ms();
+    for (size_t i = it.broken_count; i-- > 0 && i < BROKEN_MAX && !late();) {
+        struct step s = {.place = &it.place, .db = &it.db, .tenant = tenant};
+
+        memcpy(tenant, it.broken[i], ID_SIZE); /* only this thread writes the list */
+        if (take(&s, step_check) == OK)
+            mark_mended(tenant);
+    }
+}
+
 struct work {
     PGresult *tenants;
 };
@@ -223,6 +254,7 @@ static void *run(void *unused)
     while (!stopping()) {
         int64_t begun = time_steady_ms(), spent;
 
+        look_again();
         one_round();
         spent = time_steady_ms() - begun;
         if (spent < ROUND_MS)

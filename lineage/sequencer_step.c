@@ -57,7 +57,7 @@ static enum err load_edges(struct step *s, const struct log *l, struct growing *
     return OK;
 }
 
-static enum err extend(struct step *s, const struct log *l, const struct log_waiting *w)
+enum err step_extend(struct step *s, const struct log *l, const struct log_waiting *w)
 {
     struct growing *g = arena_alloc(s->db->arena, sizeof(*g));
     const struct edge_sink to = {.write = write_tile, .context = s->db};
@@ -85,7 +85,7 @@ static enum err grow(void *arg)
     s->more = w.count == SEQUENCER_BATCH;
     if (w.count == 0)
         return OK;
-    TRY(extend(s, &l, &w));
+    TRY(step_extend(s, &l, &w));
     s->placed = w.count;
     return OK;
 }
@@ -135,7 +135,9 @@ static enum err check(struct step *s, const struct log *l, const struct log_veri
         if (notes[i] == NULL)
             continue;
         if (checkpoint_open(notes[i], strlen(notes[i]), v->keys, v->count, &before) != NOTE_GOOD)
-            return broken(s, "a checkpoint on record is not signed by the log's key");
+            return broken(s,
+                          "a checkpoint on record is not signed by the log's key, or is of another "
+                          "origin");
         TRY(extends(s, l, &before));
     }
     return OK;
@@ -232,6 +234,7 @@ static enum err check_only(void *arg)
 {
     struct step *s = arg;
     struct log_keys *keys = arena_alloc(s->db->arena, sizeof(*keys));
+    struct growing *edges = arena_alloc(s->db->arena, sizeof(*edges));
     struct log_verifiers *verifiers;
     struct log l;
     enum err e = log_find(s->db, &l);
@@ -241,7 +244,8 @@ static enum err check_only(void *arg)
         return broken(s, "the database does not know a log that was signed");
     TRY(e);
     TRY(find_verifiers(s, &l, keys, &verifiers));
-    return check(s, &l, verifiers);
+    TRY(check(s, &l, verifiers));
+    return load_edges(s, &l, edges);
 }
 
 enum err step_check(struct step *s)

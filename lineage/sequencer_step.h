@@ -31,7 +31,9 @@ MUST_CHECK enum err step_grow(struct step *s);
  * what was signed before, here and by others; the guard file is written before the checkpoint can
  * be seen. ERR_CONTENT otherwise. */
 MUST_CHECK enum err step_sign(struct step *s);
-/* Only the comparison with the guard file. */
+/* Place these next; they must be pending. In the caller's transaction, which holds the head. */
+MUST_CHECK enum err step_extend(struct step *s, const struct log *l, const struct log_waiting *w);
+/* Only the comparison with what was signed, and whether the tiles make the root. */
 MUST_CHECK enum err step_check(struct step *s);
 
 #endif

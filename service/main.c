@@ -2,6 +2,7 @@
 #include "core/config.h"
 #include "core/db.h"
 #include "core/log.h"
+#include "service/audit_console.h"
 #include "service/backup.h"
 #include "service/installation.h"
 #include "service/route.h"
@@ -136,6 +137,16 @@ static enum err run_restore(const struct config *c)
     return backup_restore(c, operand(c));
 }
 
+static enum err restart_audit(struct installation *i, const struct config *c)
+{
+    return audit_console_restart(i, operand(c));
+}
+
+static enum err run_audit_restart(const struct config *c)
+{
+    return with_installation(c, restart_audit);
+}
+
 static enum err run_routes(const struct config *c)
 {
     routes_print(stdout, config_switch(c, "--json"));
@@ -188,6 +199,13 @@ static const struct command commands[] = {
      run_backup,
      "write database and blobs into one archive, while serving or not"},
     {"restore", "FILE.tar", 1, 1, {NULL}, run_restore, "fill an empty home from an archive"},
+    {"audit-restart",
+     "TENANT",
+     1,
+     1,
+     {NULL},
+     run_audit_restart,
+     "begin an audit log anew that must not go on"},
     {"config",
      "",
      0,

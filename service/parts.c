@@ -5,6 +5,7 @@
 #include "compute/runner.h"
 #include "compute/serving.h"
 #include "core/log.h"
+#include "lineage/keeper.h"
 #include "lineage/sequencer.h"
 #include "registry/collect.h"
 #include "service/idempotency.h"
