@@ -137,6 +137,17 @@ $(addprefix fuzz-,$(FUZZ)): fuzz-%: $$(call fuzz_objects,%)
 	    && echo "ok   $*: $$(grep -o 'stat::number_of_executed_units: *[0-9]*' $(BUILD)/$*.log | grep -o '[0-9]*$$') runs" \
 	    || { tail -n 40 $(BUILD)/$*.log; exit 1; }
 
+bench: ## measure the service against PostgreSQL, cp, scikit-learn: ratios beside their targets, 6 minutes
+	@tests/tools/deps.sh build test bench
+	@$(MAKE) --no-print-directory -j$(shell nproc) programs $(BUILD)/tests/bench/bench_evaluator $(BUILD)/tests/bench/bench_log
+	@/usr/bin/python3 tests/bench/bench.py $(BUILD)
+
+SOAK_MINUTES ?= 10
+soak: ## mixed load with restarts of the database for SOAK_MINUTES=10, then what must hold
+	@tests/tools/deps.sh build test
+	@$(MAKE) --no-print-directory -j$(shell nproc) programs
+	@/usr/bin/python3 tests/bench/soak.py $(BUILD) $(SOAK_MINUTES)
+
 run: build ## serve in the foreground, with a lasting home in ./var (HOME_DIR=, LISTEN=)
 	$(BUILD)/chanceryd serve --home $(or $(HOME_DIR),var) --listen $(or $(LISTEN),127.0.0.1:8443)
 
