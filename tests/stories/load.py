@@ -84,7 +84,7 @@ class Writer(threading.Thread):
         asset = self.assets[name := self.chance.choice(self.known())]
         asset["tag_asked"] += 1
         reply = self.say("PUT", f"/models/{name}/tags/n", body={"value": str(asset["tag_asked"])})
-        if self.expect(reply, 200, "tag of " + name):
+        if self.expect(reply, 204, "tag of " + name):
             asset["tag"] = asset["tag_asked"]
 
     def run(self):
