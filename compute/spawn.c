@@ -53,8 +53,20 @@ static bool limit(int resource, uint64_t soft, uint64_t hard)
     return setrlimit((__rlimit_resource_t)resource, &r) == 0;
 }
 
+static uint64_t file_limit(const struct engine_command *c)
+{
+#if defined(__SANITIZE_THREAD__)
+    /* the detector writes half a megabyte before main */
+    return c->file_size_bytes < 1 << 20 ? 1 << 20 : c->file_size_bytes;
+#else
+    return c->file_size_bytes;
+#endif
+}
+
 static bool set_limits(const struct engine_command *c)
 {
+    uint64_t file = file_limit(c);
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     /* sanitizers reserve terabytes of addresses for their shadow */
     if (c->memory_bytes > 0 && !limit(RLIMIT_AS, c->memory_bytes, c->memory_bytes))
@@ -62,8 +74,8 @@ static bool set_limits(const struct engine_command *c)
 #endif
     if (c->cpu_seconds > 0 && !limit(RLIMIT_CPU, c->cpu_seconds, c->cpu_seconds + 1))
         return false;
-    return limit(RLIMIT_FSIZE, c->file_size_bytes, c->file_size_bytes) &&
-           limit(RLIMIT_NOFILE, MAX_FILES, MAX_FILES) && limit(RLIMIT_CORE, 0, 0);
+    return limit(RLIMIT_FSIZE, file, file) && limit(RLIMIT_NOFILE, MAX_FILES, MAX_FILES) &&
+           limit(RLIMIT_CORE, 0, 0);
 }
 
 /* Puts a descriptor at its place, or leaves the place empty. */
