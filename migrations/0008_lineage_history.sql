@@ -354,3 +354,13 @@ CREATE FUNCTION ol_column_lineage_json(starts bigint[], steps int, downstream bo
         'inEdges', (SELECT coalesce(json_agg(e.edge), '[]') FROM edge e WHERE e.dst = n.id),
         'outEdges', (SELECT coalesce(json_agg(e.edge), '[]') FROM edge e WHERE e.src = n.id)) ORDER BY n.name), '[]'))
       FROM node n $$;
+
+CREATE TABLE model_key (
+    tenant_id  uuid        NOT NULL CONSTRAINT model_key_key PRIMARY KEY,
+    public     text        NOT NULL,
+    sealed     bytea       NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE model_key IS 'Append-only: the tenant''s ECDSA P-256 key for OpenSSF model signatures, sealed; public is its SubjectPublicKeyInfo in PEM.';
+CALL tenant_table('model_key', 'SELECT, INSERT');
+CALL append_only('model_key');
