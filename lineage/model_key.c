@@ -52,7 +52,7 @@ static enum err make(struct db *db, const uint8_t seal_key[SEAL_KEY], struct mod
 }
 
 QUERY(model_key_sql, "SELECT public, encode(sealed, 'hex') FROM model_key"
-                      " WHERE tenant_id = current_tenant()");
+                     " WHERE tenant_id = current_tenant()");
 /* Whoever comes second takes the first one's key. */
 QUERY(model_key_put, "INSERT INTO model_key (tenant_id, public, sealed)"
                      " VALUES (current_tenant(), $1, $2) ON CONFLICT (tenant_id) DO NOTHING");

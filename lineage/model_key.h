@@ -4,8 +4,8 @@
 
 #include "core/request.h"
 
-/* The tenant's key for OpenSSF model signatures, which want ECDSA (P-256, SHA-256): its log's Ed25519
- * key will not do. Made when it is first needed, and kept sealed. */
+/* The tenant's key for OpenSSF model signatures, which want ECDSA (P-256, SHA-256): its log's
+ * Ed25519 key will not do. Made when it is first needed, and kept sealed. */
 
 enum { MODEL_SIGNATURE_MAX = 80, MODEL_SECRET_MAX = 256 };
 
