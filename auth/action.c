@@ -41,3 +41,39 @@ enum action action_find(const char *text)
             return (enum action)a;
     return DENY;
 }
+
+/* Does text match a pattern whose * stand for any run of characters? */
+static bool matches(const char *pattern, const char *text)
+{
+    const char *star = NULL;
+    const char *from = NULL;
+
+    while (*text != '\0')
+        if (*pattern == '*') {
+            star = ++pattern;
+            from = text;
+        } else if (*pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star != NULL) {
+            pattern = star;
+            text = ++from;
+        } else {
+            return false;
+        }
+    return pattern[strspn(pattern, "*")] == '\0';
+}
+
+bool action_match(const char *pattern, bool privileged, struct action_set *out)
+{
+    bool wild = strchr(pattern, '*') != NULL;
+    bool any = false;
+
+    for (unsigned a = ANYONE + 1; a < ACTION_COUNT; a++)
+        if (matches(pattern, actions[a].text) &&
+            (!wild || privileged || actions[a].class != CLASS_PRIVILEGED)) {
+            action_add(out, (enum action)a);
+            any = true;
+        }
+    return any;
+}

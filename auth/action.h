@@ -41,4 +41,8 @@ static inline void action_add(struct action_set *s, enum action a)
     s->words[(unsigned)a >> 6] |= (uint64_t)1 << ((unsigned)a & 63);
 }
 
+/* Add what a pattern names: an action, or with * for any run of characters all that match. A
+ * wildcard never matches the privileged unless it is asked to. False when it names nothing. */
+bool action_match(const char *pattern, bool privileged, struct action_set *out);
+
 #endif

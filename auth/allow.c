@@ -17,20 +17,93 @@ static enum err lacking(struct request *rq, const char *place)
     return fail(rq, ERR_DENIED, "this needs %s %s", action, place);
 }
 
+/* The part of the path below the project that has a scope of its own: "models/risk", "jobs"; NULL
+ * for a route about the project or a collection. read: what shows such a thing. */
+static const char *asset_of(const struct request *rq, enum action *read)
+{
+    static const struct {
+        const char *prefix;
+        const char *kind;
+        enum action read;
+    } kinds[] = {
+        {"/v1/projects/{project}/models/{", "models/", ASSET_READ},
+        {"/v1/projects/{project}/datasets/{", "datasets/", ASSET_READ},
+        {"/v1/projects/{project}/endpoints/{", "endpoints/", ENDPOINT_READ},
+        {"/serve/{project}/{", "endpoints/", ENDPOINT_READ},
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strncmp(rq->route->path, kinds[i].prefix, strlen(kinds[i].prefix)) == 0) {
+            *read = kinds[i].read;
+            return arena_printf(rq->arena, "%s%s", kinds[i].kind, rq->args[1]);
+        }
+    *read = JOB_READ;
+    return strncmp(rq->route->path, "/v1/projects/{project}/jobs", 27) == 0 ? "jobs" : NULL;
+}
+
+/* A list is for whoever may see anything in it: the handler leaves out the rest. */
+static bool sees_some(const struct request *rq, const struct session *s, uint32_t project)
+{
+    static const struct {
+        const char *path;
+        const char *prefix;
+    } lists[] = {{"/v1/projects/{project}/models", "models/"},
+                 {"/v1/projects/{project}/datasets", "datasets/"},
+                 {"/v1/projects/{project}/endpoints", "endpoints/"}};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        struct readable r;
+
+        if (strcmp(rq->route->path, lists[i].path) != 0)
+            continue;
+        session_readable(s, rq->arena, (enum action)rq->route->action, project, lists[i].prefix,
+                         &r);
+        return r.all || r.only.count > 0;
+    }
+    return false;
+}
+
+/* The alias that the path names, for conditions: …/aliases/{alias}, …/versions/@alias. */
+static const char *alias_of(const struct request *rq)
+{
+    if (strstr(rq->route->path, "/aliases/{alias}") != NULL)
+        return rq->args[2];
+    if (strstr(rq->route->path, "/versions/{version}") != NULL && rq->args[2] != NULL &&
+        rq->args[2][0] == '@')
+        return rq->args[2] + 1;
+    return NULL;
+}
+
+/* What has a scope of its own and cannot be seen answers as one that is not there would. */
+static bool hidden(const struct session *s, enum action read, uint32_t scope, uint32_t project)
+{
+    return scope != project && !session_may(s, read, scope) && session_may(s, read, project);
+}
+
 /* Whoever may neither do this nor read the project does not learn that it exists. */
 static enum err decide_project(struct request *rq, struct session *s)
 {
     uint32_t p = policy_find_project(s->policy, rq->args[0]);
     enum action a = (enum action)rq->route->action;
+    enum action read;
+    const char *asset;
+    uint32_t scope;
 
     s->project = POLICY_NONE;
     if (p == POLICY_NONE || !policy_project(s->policy, p)->active)
         return ERR_NOT_FOUND;
-    if (session_may(s, a, SCOPE_AT_PROJECTS + p)) {
+    asset = asset_of(rq, &read);
+    scope = asset == NULL ? SCOPE_AT_PROJECTS + p : policy_asset_scope(s->policy, p, asset);
+    s->circumstances.alias = alias_of(rq);
+    if (session_may(s, a, scope) || sees_some(rq, s, p)) {
         s->project = p;
+        s->scope = scope;
         return OK;
     }
-    if (!session_may(s, PROJECT_READ, SCOPE_AT_PROJECTS + p))
+    if (!session_may(s, PROJECT_READ, SCOPE_AT_PROJECTS + p) &&
+        !session_may(s, PROJECT_READ, scope))
+        return ERR_NOT_FOUND;
+    if (hidden(s, read, scope, SCOPE_AT_PROJECTS + p) && session_may(s, a, SCOPE_AT_PROJECTS + p))
         return ERR_NOT_FOUND;
     return lacking(rq, arena_printf(rq->arena, "in project %s", rq->args[0]));
 }
@@ -87,7 +160,8 @@ enum err auth_allow(struct request *rq)
     return e == ERR_DENIED || e == ERR_NOT_FOUND ? decide_anew(rq, s, e) : e;
 }
 
-/* Actions whose use may change who may what; the epoch tells whether it did. */
+/* Actions whose use may change who may what; the epoch tells whether it did. Writing an asset does
+ * where a condition asks for tags. */
 static bool may_matter(enum action a)
 {
     switch (a) {
@@ -96,6 +170,13 @@ static bool may_matter(enum action a)
     case USER_WRITE:
     case SERVICE_ACCOUNT_WRITE:
     case BINDING_WRITE:
+    case GROUP_WRITE:
+    case ROLE_WRITE:
+    case DENY_WRITE:
+    case DUTY_WRITE:
+    case REVIEW_WRITE:
+    case CLASSIFY:
+    case POLICY_WRITE:
         return true;
     default:
         return false;
@@ -108,7 +189,8 @@ void auth_settled(struct request *rq)
     struct policy *newest = NULL;
 
     if (s == NULL || rq->outcome != OK || strcmp(rq->route->method, "GET") == 0 ||
-        (!s->changed && !may_matter((enum action)rq->route->action)))
+        (!s->changed && !may_matter((enum action)rq->route->action) &&
+         (rq->route->action != ASSET_WRITE || policy_condition(s->policy, 1) == NULL)))
         return;
     if (snapshot_renew(rq->db, s->claims.tenant_id, &newest) != OK) {
         log_world("the policy of a tenant cannot be read again; it is forgotten");
@@ -122,6 +204,37 @@ const char *auth_project_id(struct request *rq)
     const struct session *s = session_of(rq);
 
     return s == NULL || s->project == POLICY_NONE ? nil : policy_project(s->policy, s->project)->id;
+}
+
+void auth_readable(struct request *rq, enum action a, const char *kind, struct readable *out)
+{
+    const struct session *s = session_of(rq);
+
+    *out = (struct readable){.all = false};
+    if (s != NULL && s->project != POLICY_NONE)
+        session_readable(s, rq->arena, a, s->project, kind, out);
+}
+
+void auth_hidden(struct request *rq, enum action a, struct texts *out)
+{
+    const struct session *s = session_of(rq);
+    size_t most = s == NULL ? 0 : policy_scopes(s->policy);
+    size_t first = s == NULL ? 0 : SCOPE_AT_PROJECTS + policy_projects(s->policy);
+
+    *out = (struct texts){.items = arena_alloc(rq->arena, (most + 1) * sizeof(const char *))};
+    for (uint32_t scope = (uint32_t)first; scope < most; scope++)
+        if (!session_may(s, a, scope))
+            out->items[out->count++] =
+                arena_printf(rq->arena, "%s/%s", policy_scope_project(s->policy, scope)->name,
+                             policy_asset(s->policy, scope)->name);
+}
+
+bool auth_may_asset(struct request *rq, enum action a, const char *asset)
+{
+    const struct session *s = session_of(rq);
+
+    return s != NULL && s->project != POLICY_NONE &&
+           session_may(s, a, policy_asset_scope(s->policy, s->project, asset));
 }
 
 bool auth_may(struct request *rq, enum action a, const char *project)

@@ -30,6 +30,27 @@ const char *auth_project_id(struct request *rq);
 bool auth_may(struct request *rq, enum action a, const char *project);
 /* The names of the active projects where the caller may, in order, in the arena. */
 MUST_CHECK enum err auth_readable_projects(struct request *rq, enum action a, struct texts *names);
+/* Which names of one kind ("models/", "datasets/", "endpoints/") in the project of the route the
+ * action is allowed on: all but except, or only those. Every list, count and search of them goes
+ * through READABLE, so that none shows what a question about the one would not. */
+struct readable {
+    bool all;
+    struct texts only;
+    struct texts except;
+};
+void auth_readable(struct request *rq, enum action a, const char *kind, struct readable *out);
+/* The condition on a column with the name; all, only, except are the numbers of the parameters. */
+#define READABLE(column, all, only, except)                                                        \
+    " AND ($" all "::boolean OR " column " = ANY($" only "::text[]))"                              \
+    " AND NOT " column " = ANY($" except "::text[])"
+#define READABLE_PARAMS(r)                                                                         \
+    P_BOOL((r)->all), P_TEXTS((r)->only.items, (r)->only.count),                                   \
+        P_TEXTS((r)->except.items, (r)->except.count)
+/* May the caller do this to an asset ("models/risk") of the route's project? */
+bool auth_may_asset(struct request *rq, enum action a, const char *asset);
+/* All assets of the tenant ("credit/models/risk") that the caller may not do this to though they
+ * have a scope of their own; for lists across projects. */
+void auth_hidden(struct request *rq, enum action a, struct texts *out);
 /* A principal of the caller's tenant: its name; and the id of the user who answers for it, which is
  * itself for a user. NULL when there is none. Texts live as long as the request. */
 const char *auth_principal_name(struct request *rq, const char *id);

@@ -2,91 +2,59 @@
 #include "auth/binding.h"
 
 #include "auth/auth.h"
-#include "auth/authority.h"
 #include "auth/handlers.h"
+#include "auth/lattice.h"
 #include "auth/listing.h"
+#include "auth/place.h"
 #include "auth/session.h"
 
 #include <string.h>
 
 struct new_binding {
     const char *principal;
+    const char *group;
     const char *role;
-    const char *scope;
-    const char *project;
+    struct place place;
+    const char *condition;
     const char *valid_until;
 };
 
-static const char *const places[] = {"tenant", "project", "platform", NULL};
+static const char *const places[] = {"tenant", "project", "asset", "platform", NULL};
 
 const struct field new_binding_fields[] = {
-    NAME(struct new_binding, principal),       TEXT(struct new_binding, role, 63),
-    CHOICE(struct new_binding, scope, places), OPT_NAME(struct new_binding, project),
-    OPT_TIME(struct new_binding, valid_until), FIELDS_END,
+    OPT_NAME(struct new_binding, principal),
+    OPT_NAME(struct new_binding, group),
+    TEXT(struct new_binding, role, 63),
+    PLACE_FIELDS(struct new_binding, places),
+    OPT_TEXT(struct new_binding, condition, 500),
+    OPT_TIME(struct new_binding, valid_until),
+    FIELDS_END,
 };
 
-static enum err invalid(struct request *rq, const char *member, const char *what)
-{
-    rq->target = member;
-    return fail(rq, ERR_INVALID, "%s: %s", member, what);
-}
-
 /* Is the role known, and can it be given at such a scope? */
-static enum err read_role(struct request *rq, const struct new_binding *n, enum role *role)
+static enum err read_role(struct request *rq, const char *name, enum role_place kind,
+                          uint32_t *role)
 {
-    unsigned place = strcmp(n->scope, "project") == 0  ? AT_PROJECT
-                     : strcmp(n->scope, "tenant") == 0 ? AT_TENANT
-                                                       : AT_PLATFORM;
+    const struct policy *p = session_of(rq)->policy;
 
-    *role = role_find(n->role);
-    if (*role == ROLE_COUNT)
-        return invalid(rq, "role", "there is no such role; GET /v1/roles lists them");
-    if ((role_facts(*role)->places & place) == 0)
-        return invalid(rq, "scope", "this role cannot be given there");
-    if ((place == AT_PROJECT) != (n->project != NULL))
-        return invalid(rq, "project", "is needed at scope project, and only there");
+    *role = policy_find_role(p, name);
+    if (*role == POLICY_NONE || *name == '!')
+        return place_invalid(rq, "role", "there is no such role; GET /v1/roles lists them");
+    if ((policy_role(p, *role)->places & (unsigned)kind) == 0)
+        return place_invalid(rq, "scope", "this role cannot be given there");
     return OK;
 }
 
-static enum err read_until(struct request *rq, const struct new_binding *n)
+static enum err read_condition(struct request *rq, const char *text)
 {
-    int64_t until;
+    struct condition c;
+    struct levels levels;
+    const char *why;
 
-    if (n->valid_until == NULL)
+    if (text == NULL)
         return OK;
-    if (!time_parse(n->valid_until, &until))
-        return invalid(rq, "valid_until", "is no time in RFC 3339");
-    return until > time_now_ms() ? OK : invalid(rq, "valid_until", "lies in the past");
-}
-
-/* A project that the caller has no business with is not there. */
-static enum err find_scope(struct request *rq, const struct new_binding *n, uint32_t *scope,
-                           const char **project_id)
-{
-    const struct session *s = session_of(rq);
-    uint32_t p;
-
-    *scope = strcmp(n->scope, "platform") == 0 ? SCOPE_AT_PLATFORM : SCOPE_AT_TENANT;
-    if (n->project == NULL)
-        return OK;
-    p = policy_find_project(s->policy, n->project);
-    *scope = session_scope(s, n->project);
-    if (*scope == SCOPE_AT_TENANT ||
-        (!session_may(s, PROJECT_READ, *scope) && !session_may(s, BINDING_WRITE, *scope)))
-        return invalid(rq, "project", "there is no such project");
-    *project_id = policy_project(s->policy, p)->id;
-    rq->project = n->project;
-    return OK;
-}
-
-static enum err find_principal(struct request *rq, const char *name, uint32_t *out)
-{
-    const struct session *s = session_of(rq);
-
-    *out = policy_find_principal_name(s->policy, name);
-    return *out == POLICY_NONE
-               ? invalid(rq, "principal", "there is no such user or service account")
-               : OK;
+    TRY(lattice_load(rq->db, &levels));
+    return condition_parse(text, &levels, &c, &why) ? OK : place_invalid(rq, "condition", why);
 }
 
 static enum err reply_binding(struct request *rq, const char *id)
@@ -108,50 +76,56 @@ static enum err may_at_all(struct request *rq)
 
 /* What the body asks for, in terms of the policy. */
 struct wish {
-    enum role role;
-    uint32_t scope;
-    uint32_t principal;
-    const char *project_id;
+    uint32_t role;
+    struct place_found place;
+    struct holder to;
 };
 
 static enum err understand(struct request *rq, const struct new_binding *n, struct wish *w)
 {
-    TRY(read_role(rq, n, &w->role));
-    TRY(read_until(rq, n));
-    TRY(find_scope(rq, n, &w->scope, &w->project_id));
-    return find_principal(rq, n->principal, &w->principal);
+    TRY(place_until(rq, n->valid_until));
+    TRY(place_find(rq, &n->place, BINDING_WRITE, &w->place));
+    TRY(read_role(rq, n->role, w->place.kind, &w->role));
+    TRY(read_condition(rq, n->condition));
+    return place_holder(rq, n->principal, n->group, &w->to);
 }
 
 static enum err insert(struct request *rq, const struct new_binding *n, const struct wish *w)
 {
     char id[ID_SIZE];
+    const char *holder = holder_id(rq, w->to);
     struct binding b = {.id = id,
-                        .principal_id = policy_principal(session_of(rq)->policy, w->principal)->id,
+                        .principal_id = w->to.group == 0 ? holder : NULL,
+                        .group_id = w->to.group != 0 ? holder : NULL,
                         .role = n->role,
-                        .scope = n->scope,
-                        .project_id = w->project_id,
+                        .scope = n->place.scope,
+                        .project_id = w->place.project_id,
+                        .asset = n->place.asset,
+                        .condition = n->condition,
                         .valid_until = n->valid_until};
     enum err e;
 
     id_new(id);
     e = binding_insert(rq->db, &b, rq->caller.id);
     if (e == ERR_EXISTS)
-        return fail(rq, e, "%s has the role %s there already", n->principal, n->role);
-    return e == OK ? reply_binding(rq, id) : e;
+        return fail(rq, e, "%s has the role %s there already", holder_name(rq, w->to), n->role);
+    TRY(e);
+    TRY(authority_result(rq));
+    return reply_binding(rq, id);
 }
 
 /* POST /v1/bindings */
 enum err post_binding(struct request *rq)
 {
     struct new_binding n = {.principal = NULL};
-    struct wish w = {.project_id = NULL};
+    struct wish w = {.role = 0};
 
     TRY(request_read(rq, &n));
     TRY(authority_fence(rq));
     TRY(may_at_all(rq));
     TRY(understand(rq, &n, &w));
-    request_object(rq, "bindings/%s/%s", n.principal, n.role);
-    TRY(authority_give(rq, w.role, w.scope, w.principal));
+    request_object(rq, "bindings/%s/%s", holder_name(rq, w.to), n.role);
+    TRY(authority_give(rq, w.role, w.place.scope, w.to));
     return insert(rq, &n, &w);
 }
 
@@ -172,17 +146,20 @@ static enum err may_list(struct request *rq, const char *principal, const char *
                 project == NULL ? " in the tenant; say ?project= for those of one project" : "");
 }
 
-/* GET /v1/bindings?principal=&project= */
+/* GET /v1/bindings?principal=&group=&project= */
 enum err get_bindings(struct request *rq)
 {
-    const char *principal = request_query(rq, "principal");
-    const char *project = request_query(rq, "project");
+    struct binding_search search = {.principal = request_query(rq, "principal"),
+                                    .group = request_query(rq, "group"),
+                                    .project = request_query(rq, "project")};
     struct listing l;
     struct rows rows;
 
     TRY(listing_read(rq, true, &l));
-    TRY(may_list(rq, principal, project));
-    TRY(binding_list(rq->db, principal, project, l.after, l.limit + 1, &rows));
+    TRY(may_list(rq, search.principal, search.project));
+    search.after = l.after;
+    search.limit = l.limit + 1;
+    TRY(binding_list(rq->db, &search, &rows));
     return listing_reply(rq, &l, binding_fields, sizeof(struct binding), &rows,
                          offsetof(struct binding, id));
 }
@@ -191,15 +168,22 @@ enum err get_bindings(struct request *rq)
 static enum err may_delete(struct request *rq, const struct binding *b)
 {
     const struct session *s = session_of(rq);
-    enum role role = role_find(b->role);
-    uint32_t scope =
-        strcmp(b->scope, "platform") == 0 ? SCOPE_AT_PLATFORM : session_scope(s, b->project);
+    uint32_t role = policy_find_role(s->policy, b->role);
+    uint32_t scope = strcmp(b->scope, "platform") == 0
+                         ? SCOPE_AT_PLATFORM
+                         : session_asset_scope(s, b->project, b->asset);
+    struct holder from = {.principal = POLICY_NONE};
 
-    if (!session_may(s, BINDING_READ, scope) && strcmp(b->principal_id, rq->caller.id) != 0)
+    if (!session_may(s, BINDING_READ, scope) &&
+        (b->principal_id == NULL || strcmp(b->principal_id, rq->caller.id) != 0))
         return ERR_NOT_FOUND;
-    if (role == ROLE_COUNT)
+    if (role == POLICY_NONE)
         return may_at_all(rq);
-    return authority_give(rq, role, scope, policy_find_principal(s->policy, b->principal_id));
+    if (b->group_id == NULL)
+        from.principal = policy_find_principal(s->policy, b->principal_id);
+    else
+        from.group = 1 + policy_find_group(s->policy, b->group_id);
+    return authority_give(rq, role, scope, from);
 }
 
 /* DELETE /v1/bindings/{binding} */
@@ -209,7 +193,7 @@ enum err delete_binding(struct request *rq)
 
     TRY(authority_fence(rq));
     TRY(binding_find(rq->db, rq->args[0], &b));
-    request_object(rq, "bindings/%s/%s", b.principal, b.role);
+    request_object(rq, "bindings/%s/%s", b.principal != NULL ? b.principal : b.group, b.role);
     rq->project = b.project;
     TRY(may_delete(rq, &b));
     TRY(binding_delete(rq->db, b.id));

@@ -2,19 +2,18 @@
 #ifndef AUTH_POLICY_INSIDE_H
 #define AUTH_POLICY_INSIDE_H
 
-/* What is inside a policy: for policy.c, which builds it, and policy_ask.c, which only reads. */
+/* What is inside a policy: for policy.c and policy_seal.c, which build it, and policy_find.c and
+ * policy_ask.c, which only read. */
 #include "auth/policy.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-enum { POLICY_NO_SET = 0 };
-
 /* What one principal has at one scope for one span of time. Several entries may share a key. */
 struct policy_entry {
-    uint64_t key;   /* 0: free */
-    uint32_t allow; /* index of an action set; 0 is the empty one */
-    uint32_t deny;
+    uint64_t key; /* 0: free */
+    uint32_t set; /* of actions */
+    uint32_t how; /* kind, and 8 * condition */
     int64_t from_ms;
     int64_t until_ms;
 };
@@ -25,28 +24,52 @@ struct policy_index {
     uint64_t mask;
 };
 
+enum { STATE_ALIVE = 1, STATE_CAPPED = 2 };
+
+/* An array that grows by doubling. */
+#define LIST(type)                                                                                 \
+    struct {                                                                                       \
+        type *items;                                                                               \
+        size_t count;                                                                              \
+    }
+
 struct policy {
     atomic_uint holders;
     char tenant_id[ID_SIZE];
     char tenant[NAME_SIZE];
     bool active;
     int64_t epoch;
-    struct policy_principal *principals;
-    size_t principals_count;
-    struct policy_project *projects;
-    size_t projects_count;
-    struct policy_grant *grants; /* sorted by principal, scope, span once sealed */
-    size_t grants_count;
-    uint32_t *first_grant; /* by principal, and one past the end */
-    uint32_t *parent;      /* by scope; the root is its own */
-    uint8_t *alive;        /* by principal */
-    struct policy_index by_id, by_name, by_project;
+    LIST(struct policy_principal) principals;
+    LIST(struct policy_project) projects;
+    LIST(struct policy_asset) assets;
+    LIST(struct policy_group) groups;
+    LIST(struct policy_member) members; /* sorted by group once sealed */
+    LIST(struct policy_role) roles;
+    LIST(struct condition) conditions;
+    LIST(struct policy_grant) grants; /* sorted by principal, scope, kind, span once sealed */
+    LIST(struct policy_grant) group_grants;
+    LIST(struct action_set) sets;
+    uint32_t *first_grant;  /* by principal, and one past the end */
+    uint32_t *first_member; /* by group, and one past the end */
+    uint32_t *parent;       /* by scope; the root is its own */
+    uint8_t *state;         /* by principal */
+    struct policy_index by_id, by_name, by_project, by_asset, by_set;
     struct policy_entry *entries;
     uint64_t mask;
-    struct action_set *sets;
-    size_t sets_count;
-    struct policy_index by_set;
 };
+
+/* For policy.c and policy_seal.c. Memory that is not there ends the program. */
+void *policy_need(void *memory);
+/* Room for one more item. */
+void *policy_grow(void *items, size_t count, size_t size);
+/* The smallest power of two that leaves half of a table empty. */
+uint64_t policy_table_size(size_t count);
+struct policy_index policy_index_new(size_t count);
+void policy_index_put(struct policy_index *x, uint64_t hash, uint32_t value);
+
+#define LIST_ADD(list, item)                                                                       \
+    ((list).items = policy_grow((list).items, (list).count, sizeof(*(list).items)),                \
+     (list).items[(list).count] = (item), (uint32_t)(list).count++)
 
 /* David Stafford's mix 13, the finalizer of SplitMix64. */
 static inline uint64_t policy_mix(uint64_t x)
@@ -71,14 +94,24 @@ static inline uint64_t policy_hash_text(const char *text)
     return policy_hash(text, strlen(text));
 }
 
+static inline uint64_t policy_hash_asset(uint32_t project, const char *name)
+{
+    return policy_mix(policy_hash_text(name) + project);
+}
+
 static inline uint64_t policy_key(uint32_t principal, uint32_t scope)
 {
     return (((uint64_t)principal << 32) | scope) + 1;
 }
 
-static inline size_t policy_scopes(const struct policy *p)
+static inline uint32_t policy_first_asset(const struct policy *p)
 {
-    return SCOPE_AT_PROJECTS + p->projects_count;
+    return (uint32_t)(SCOPE_AT_PROJECTS + p->projects.count);
+}
+
+static inline uint32_t policy_how(const struct policy_grant *g)
+{
+    return (uint32_t)g->kind | g->condition << 3;
 }
 
 #endif

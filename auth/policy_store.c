@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/policy_store.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "auth/policy_load.h"
 
 struct tenant_row {
     int64_t epoch;
@@ -43,99 +41,6 @@ enum err policy_epoch_read(struct db *db, const char *tenant_id, int64_t *epoch)
     return e;
 }
 
-struct load {
-    struct db *db;
-    const char *tenant_id;
-    struct policy *policy;
-};
-
-static void copy(char *out, size_t size, const char *text)
-{
-    (void)snprintf(out, size, "%s", text);
-}
-
-QUERY(policy_principals_sql, "SELECT id, name, coalesce(owner_id::text, ''), kind, state"
-                             " FROM principal WHERE tenant_id = current_tenant()");
-
-static enum err load_principals(struct load *l)
-{
-    PGresult *rows;
-
-    TRY(db_rows(l->db, &policy_principals_sql, &rows, NO_PARAMS));
-    for (int i = 0; i < PQntuples(rows); i++) {
-        struct policy_principal who = {
-            .kind =
-                strcmp(PQgetvalue(rows, i, 3), "user") == 0 ? PRINCIPAL_USER : PRINCIPAL_SERVICE,
-            .active = strcmp(PQgetvalue(rows, i, 4), "active") == 0,
-        };
-
-        copy(who.id, sizeof(who.id), PQgetvalue(rows, i, 0));
-        copy(who.name, sizeof(who.name), PQgetvalue(rows, i, 1));
-        copy(who.owner, sizeof(who.owner), PQgetvalue(rows, i, 2));
-        (void)policy_add_principal(l->policy, &who);
-    }
-    return OK;
-}
-
-QUERY(policy_projects_sql,
-      "SELECT id, name, state FROM project WHERE tenant_id = current_tenant() ORDER BY name");
-
-static enum err load_projects(struct load *l)
-{
-    PGresult *rows;
-
-    TRY(db_rows(l->db, &policy_projects_sql, &rows, NO_PARAMS));
-    for (int i = 0; i < PQntuples(rows); i++) {
-        struct policy_project what = {.active = strcmp(PQgetvalue(rows, i, 2), "active") == 0};
-
-        copy(what.id, sizeof(what.id), PQgetvalue(rows, i, 0));
-        copy(what.name, sizeof(what.name), PQgetvalue(rows, i, 1));
-        (void)policy_add_project(l->policy, &what);
-    }
-    return OK;
-}
-
-/* What began before now has always been: our clock may be behind the database's. */
-QUERY(policy_bindings_sql,
-      "SELECT b.id, b.principal_id, b.role, b.scope, p.name,"
-      " CASE WHEN b.valid_from <= now() THEN 0"
-      "  ELSE (extract(epoch FROM b.valid_from) * 1000)::bigint END,"
-      " coalesce((extract(epoch FROM b.valid_until) * 1000)::bigint, 9223372036854775807)"
-      " FROM binding b LEFT JOIN project p ON p.tenant_id = b.tenant_id AND p.id = b.project_id"
-      " WHERE b.tenant_id = current_tenant()");
-
-static uint32_t scope_of(const struct policy *p, const char *scope, const char *project)
-{
-    uint32_t index;
-
-    if (strcmp(scope, "platform") == 0)
-        return SCOPE_AT_PLATFORM;
-    if (strcmp(scope, "tenant") == 0)
-        return SCOPE_AT_TENANT;
-    index = policy_find_project(p, project);
-    return index == POLICY_NONE ? POLICY_NONE : SCOPE_AT_PROJECTS + index;
-}
-
-static enum err load_bindings(struct load *l)
-{
-    PGresult *rows;
-
-    TRY(db_rows(l->db, &policy_bindings_sql, &rows, NO_PARAMS));
-    for (int i = 0; i < PQntuples(rows); i++) {
-        struct policy_grant g = {
-            .principal = policy_find_principal(l->policy, PQgetvalue(rows, i, 1)),
-            .scope = scope_of(l->policy, PQgetvalue(rows, i, 3), PQgetvalue(rows, i, 4)),
-            .role = role_find(PQgetvalue(rows, i, 2)),
-            .from_ms = strtoll(PQgetvalue(rows, i, 5), NULL, 10),
-            .until_ms = strtoll(PQgetvalue(rows, i, 6), NULL, 10),
-        };
-
-        copy(g.id, sizeof(g.id), PQgetvalue(rows, i, 0));
-        policy_add_grant(l->policy, &g);
-    }
-    return OK;
-}
-
 static enum err load_all(void *arg)
 {
     struct load *l = arg;
@@ -145,10 +50,8 @@ static enum err load_all(void *arg)
     l->policy = NULL;
     TRY(db_one(l->db, &policy_tenant_sql, tenant_columns, &tenant, NO_PARAMS));
     l->policy = policy_new(l->tenant_id, tenant.name, tenant.active, tenant.epoch);
-    TRY(load_principals(l));
-    TRY(load_projects(l));
-    policy_index(l->policy);
-    TRY(load_bindings(l));
+    TRY(policy_load_things(l));
+    TRY(policy_load_grants(l));
     policy_seal(l->policy);
     return OK;
 }

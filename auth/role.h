@@ -15,7 +15,7 @@ enum role {
 };
 
 /* Where a role may be given. */
-enum role_place { AT_PLATFORM = 1, AT_TENANT = 2, AT_PROJECT = 4 };
+enum role_place { AT_PLATFORM = 1, AT_TENANT = 2, AT_PROJECT = 4, AT_ASSET = 8 };
 
 struct role_facts {
     const char *text;

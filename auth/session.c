@@ -78,7 +78,10 @@ struct session *session_begin(struct request *rq, const struct claims *claims,
                           .policy = policy,
                           .principal = principal,
                           .project = POLICY_NONE,
-                          .claims = *claims};
+                          .claims = *claims,
+                          .circumstances = {.remote = rq->remote,
+                                            .purpose = request_header(rq, "chancery-purpose"),
+                                            .mfa_age_s = -1}};
     (void)pthread_mutex_lock(&shard->lock);
     s->next = shard->first;
     shard->first = s;
@@ -118,7 +121,8 @@ enum err session_renew(struct session *s, struct request *rq, struct policy *pol
 
 bool session_may(const struct session *s, enum action a, uint32_t scope)
 {
-    return policy_allows(s->policy, s->principal, a, scope, time_now_ms());
+    return policy_decide(s->policy, &(struct policy_question){s->principal, a, scope, time_now_ms(),
+                                                              &s->circumstances});
 }
 
 uint32_t session_scope(const struct session *s, const char *project)
@@ -127,6 +131,45 @@ uint32_t session_scope(const struct session *s, const char *project)
 
     return p == POLICY_NONE || !policy_project(s->policy, p)->active ? SCOPE_AT_TENANT
                                                                      : SCOPE_AT_PROJECTS + p;
+}
+
+uint32_t session_asset_scope(const struct session *s, const char *project, const char *asset)
+{
+    uint32_t scope = session_scope(s, project);
+
+    return asset == NULL || scope == SCOPE_AT_TENANT
+               ? scope
+               : policy_asset_scope(s->policy, scope - SCOPE_AT_PROJECTS, asset);
+}
+
+static void append(struct texts *t, const char *name)
+{
+    t->items[t->count++] = name;
+}
+
+/* The assets that have no scope of their own are as the project is. */
+void session_readable(const struct session *s, struct arena *arena, enum action a, uint32_t project,
+                      const char *kind, struct readable *out)
+{
+    uint32_t first = (uint32_t)(SCOPE_AT_PROJECTS + policy_projects(s->policy));
+    size_t most = policy_scopes(s->policy) - first + 1;
+    size_t length = strlen(kind);
+
+    *out = (struct readable){.all = session_may(s, a, SCOPE_AT_PROJECTS + project)};
+    out->only.items = arena_alloc(arena, most * sizeof(const char *));
+    out->except.items = arena_alloc(arena, most * sizeof(const char *));
+    for (uint32_t scope = first; scope < policy_scopes(s->policy); scope++) {
+        const struct policy_asset *asset = policy_asset(s->policy, scope);
+        bool may;
+
+        if (asset->project != project || strncmp(asset->name, kind, length) != 0)
+            continue;
+        may = session_may(s, a, scope);
+        if (may && !out->all)
+            append(&out->only, asset->name + length);
+        else if (!may && out->all)
+            append(&out->except, asset->name + length);
+    }
 }
 
 void auth_mark_policy_changed(struct request *rq)

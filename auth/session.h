@@ -2,6 +2,7 @@
 #ifndef AUTH_SESSION_H
 #define AUTH_SESSION_H
 
+#include "auth/auth.h"
 #include "auth/policy.h"
 #include "auth/token.h"
 #include "core/request.h"
@@ -14,7 +15,9 @@ struct session {
     struct policy *policy;
     uint32_t principal;
     uint32_t project; /* of a PROJECT route, once allowed; else POLICY_NONE */
+    uint32_t scope;   /* of such a route: the project's, or that of its asset */
     struct claims claims;
+    struct circumstances circumstances;
     bool changed; /* who may what */
     void *work;   /* what a handler hands to its request_tx body */
 };
@@ -30,6 +33,12 @@ MUST_CHECK enum err session_renew(struct session *s, struct request *rq, struct 
 bool session_may(const struct session *s, enum action a, uint32_t scope);
 /* The scope of the project of that name; of the tenant for NULL and for one that is not active. */
 uint32_t session_scope(const struct session *s, const char *project);
+/* The same of an asset in it; NULL is none. */
+uint32_t session_asset_scope(const struct session *s, const char *project, const char *asset);
+
+/* What of one kind ("models/") the action is allowed on in the project of that index. */
+void session_readable(const struct session *s, struct arena *arena, enum action a, uint32_t project,
+                      const char *kind, struct readable *out);
 
 /* Will the change this request makes be about who may what? */
 void auth_mark_policy_changed(struct request *rq);

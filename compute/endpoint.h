@@ -40,8 +40,10 @@ MUST_CHECK enum err endpoint_find(struct db *db, const char *project_id, const c
 MUST_CHECK enum err endpoint_lock(struct db *db, const char *project_id, const char *name,
                                   struct endpoint *out);
 /* Names after a name, in order. */
-MUST_CHECK enum err endpoint_list(struct db *db, const char *project_id, const char *after,
-                                  int64_t limit, struct rows *out);
+struct readable;
+MUST_CHECK enum err endpoint_list(struct db *db, const char *project_id,
+                                  const struct readable *readable, const char *after, int64_t limit,
+                                  struct rows *out);
 /* A deleted endpoint of that name comes back to life, with its history. */
 MUST_CHECK enum err endpoint_create(struct db *db, const char *id, const char *project_id,
                                     const char *name, const char *description, const char *by);

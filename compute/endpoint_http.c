@@ -36,11 +36,13 @@ static enum err load(struct request *rq, struct endpoint *e)
 /* GET /v1/projects/{project}/endpoints */
 enum err get_endpoints(struct request *rq)
 {
+    struct readable readable;
     struct page page;
     struct rows rows;
 
     TRY(page_read(rq, &page));
-    TRY(endpoint_list(rq->db, auth_project_id(rq), page.after, page.limit + 1, &rows));
+    auth_readable(rq, ENDPOINT_READ, "endpoints/", &readable);
+    TRY(endpoint_list(rq->db, auth_project_id(rq), &readable, page.after, page.limit + 1, &rows));
     return page_reply(rq, &page, endpoint_fields, sizeof(struct endpoint), &rows,
                       offsetof(struct endpoint, name));
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compute/endpoint.h"
 
+#include "auth/auth.h"
+
 const struct field endpoint_fields[] = {
     TEXT(struct endpoint, id, 36),
     TEXT(struct endpoint, project, 63),
@@ -59,14 +61,16 @@ enum err endpoint_lock(struct db *db, const char *project_id, const char *name,
                   PARAMS(P_TEXT(project_id), P_TEXT(name)));
 }
 
-QUERY(endpoint_list_sql,
-      ENDPOINT_SELECT " AND e.name > coalesce($2, '') ORDER BY e.name LIMIT $3::bigint");
+QUERY(endpoint_list_sql, ENDPOINT_SELECT
+      " AND e.name > coalesce($2, '')" READABLE("e.name", "4", "5",
+                                                "6") " ORDER BY e.name LIMIT $3::bigint");
 
-enum err endpoint_list(struct db *db, const char *project_id, const char *after, int64_t limit,
-                       struct rows *out)
+enum err endpoint_list(struct db *db, const char *project_id, const struct readable *readable,
+                       const char *after, int64_t limit, struct rows *out)
 {
-    return db_list(db, &endpoint_list_sql, endpoint_fields, sizeof(struct endpoint), out,
-                   PARAMS(P_TEXT(project_id), P_TEXT(after), P_INT(limit)));
+    return db_list(
+        db, &endpoint_list_sql, endpoint_fields, sizeof(struct endpoint), out,
+        PARAMS(P_TEXT(project_id), P_TEXT(after), P_INT(limit), READABLE_PARAMS(readable)));
 }
 
 QUERY(endpoint_create_sql,

@@ -17,14 +17,25 @@ static void release_json(void *json)
     json_decref(json);
 }
 
-enum err fail(struct request *rq, enum err e, const char *format, ...)
+void fail_because(struct request *rq, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
     rq->detail = arena_vprintf(rq->arena, format, args);
     va_end(args);
-    return e;
+}
+
+/* 'name is too long', 'list[3] …', 'there is no member "nmae" here' */
+static const char *member_at_fault(struct arena *a, const char *why)
+{
+    static const char unknown[] = "there is no member \"";
+
+    if (strncmp(why, unknown, sizeof(unknown) - 1) == 0) {
+        why += sizeof(unknown) - 1;
+        return arena_copy(a, why, strcspn(why, "\""));
+    }
+    return arena_copy(a, why, strcspn(why, " :["));
 }
 
 enum err request_read(struct request *rq, void *out)
@@ -33,7 +44,7 @@ enum err request_read(struct request *rq, void *out)
 
     if (field_from_json(rq->arena, rq->route->body, rq->body, out, &why) == OK)
         return OK;
-    rq->target = arena_copy(rq->arena, why, strcspn(why, " :["));
+    rq->target = member_at_fault(rq->arena, why);
     return fail(rq, ERR_INVALID, "%s", why);
 }
 

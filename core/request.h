@@ -131,9 +131,11 @@ struct request {
     bool audited;         /* that entry is committed */
 };
 
-/* Record why the request ends, and return e so that `return fail(...)` says it in one line. */
-enum err fail(struct request *rq, enum err e, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Record why the request ends, and give e back, so that `return fail(...)` says it in one line. A
+ * macro, so that compilers and analysers see which error it is. */
+#define fail(rq, e, ...) (fail_because((rq), __VA_ARGS__), (e))
+void fail_because(struct request *rq, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Read the body into *out by the fields of the route; fails with the name of the member at fault.
  */

@@ -9,12 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAUSE_MS = 1000, WORDS_AT_ONCE = 2000, EXPIRE_AT_ONCE = 5000, EXPIRE_MS = 3600 * 1000 };
+enum {
+    PAUSE_MS = 1000,
+    WORDS_AT_ONCE = 2000,
+    EXPIRE_AT_ONCE = 5000,
+    EXPIRE_MS = 3600 * 1000,
+    ROUNDS = 5
+};
 
 static void keep(struct background *b);
 static struct background it = {.name = "keeper", .round = keep, .pause_ms = PAUSE_MS};
 static int64_t expired_at; /* of the thread */
-static bool expiring;      /* under the lock */
+static int expiring;       /* under the lock: rounds to look at every policy in */
 
 QUERY(keeper_indexing, "SELECT tenant_id FROM audit_keeper_work() WHERE indexing");
 QUERY(keeper_expiring, "SELECT tenant_id FROM audit_keeper_work() WHERE expiring");
@@ -107,8 +113,8 @@ static void keep(struct background *b)
 
     background_tenants(b, &keeper_indexing, gather_words);
     (void)pthread_mutex_lock(&b->lock);
-    due = expiring || expired_at == 0 || time_steady_ms() - expired_at >= EXPIRE_MS;
-    expiring = false;
+    due = expiring > 0 || expired_at == 0 || time_steady_ms() - expired_at >= EXPIRE_MS;
+    expiring -= expiring > 0;
     (void)pthread_mutex_unlock(&b->lock);
     if (!due)
         return;
@@ -131,7 +137,7 @@ void keeper_wake(void)
 {
     if (it.running) {
         (void)pthread_mutex_lock(&it.lock);
-        expiring = true;
+        expiring = ROUNDS; /* the policy is not committed yet */
         (void)pthread_mutex_unlock(&it.lock);
     }
     background_wake(&it);

@@ -8,7 +8,7 @@
  * payloads when their time is up. */
 MUST_CHECK enum err keeper_start(const struct service *service);
 void keeper_stop(void);
-/* A retention policy has changed. */
+/* A retention policy is about to change. */
 void keeper_wake(void);
 
 #endif

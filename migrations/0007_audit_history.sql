@@ -115,7 +115,7 @@ CREATE TABLE audit_retention (
     CONSTRAINT audit_retention_key PRIMARY KEY (tenant_id, class)
 );
 COMMENT ON TABLE audit_retention IS 'For how many days the payloads of a class of actions are kept; without a row for ever.';
-CALL tenant_table('audit_retention', 'SELECT, INSERT, UPDATE, DELETE');
+CALL tenant_table('audit_retention', 'SELECT, INSERT, UPDATE, DELETE', true);
 
 CREATE FUNCTION audit_class(action text, outcome text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT CASE WHEN outcome <> 'ok' THEN 'refusal' WHEN action ^@ 'get_' THEN 'read' ELSE 'change' END $$;
@@ -211,7 +211,7 @@ CREATE TABLE audit_cosignature (
     CONSTRAINT audit_cosignature_key PRIMARY KEY (tenant_id, origin, size, witness)
 );
 COMMENT ON TABLE audit_cosignature IS 'Append-only: signature lines of witnesses under checkpoints.';
-CALL tenant_table('audit_cosignature', 'SELECT, INSERT');
+CALL tenant_table('audit_cosignature', 'SELECT, INSERT', true);
 CALL append_only('audit_cosignature');
 
 CREATE FUNCTION audit_witness_work() RETURNS TABLE (tenant_id uuid)

@@ -236,3 +236,131 @@ CREATE FUNCTION model_record(in_project text, model text, wanted bigint) RETURNS
      WHERE v.tenant_id = current_tenant() AND p.name = in_project AND a.kind = 'model' AND a.name = model
        AND v.number = wanted AND v.state = 'ready' $$;
 COMMENT ON FUNCTION model_record IS 'Everything on record about a ready version of a model; nothing in it depends on when it is asked for.';
+
+-- What other systems told, in the words of Marquez's readers. seen: the projects that the caller may read.
+
+CREATE FUNCTION ol_facets(facets jsonb) RETURNS json LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(json_object_agg(key, value), '{}') FROM jsonb_each(facets)
+     WHERE NOT coalesce((value ->> '_deleted')::boolean, false) $$;
+COMMENT ON FUNCTION ol_facets IS 'Without those that were taken back.';
+
+CREATE FUNCTION ol_run_json(r ol_run) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object('id', r.run_id, 'createdAt', utc_text(r.created_at), 'updatedAt', utc_text(r.updated_at),
+        'nominalStartTime', r.facets #>> '{nominalTime,nominalStartTime}',
+        'nominalEndTime', r.facets #>> '{nominalTime,nominalEndTime}',
+        'state', CASE r.state WHEN 'COMPLETE' THEN 'COMPLETED' WHEN 'FAIL' THEN 'FAILED' WHEN 'ABORT' THEN 'ABORTED' ELSE r.state END,
+        'startedAt', utc_text(r.started_at), 'endedAt', utc_text(r.ended_at),
+        'durationMs', (extract(epoch FROM r.ended_at - r.started_at) * 1000)::bigint, 'args', '{}'::json,
+        'inputDatasetVersions', '[]'::json, 'outputDatasetVersions', '[]'::json, 'facets', ol_facets(r.facets)) $$;
+
+CREATE FUNCTION ol_io_json(of_job bigint, of_output boolean, seen text[]) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT coalesce(json_agg(json_build_object('namespace', d.namespace, 'name', d.name) ORDER BY d.namespace, d.name), '[]')
+      FROM ol_io i JOIN ol_dataset d ON d.tenant_id = i.tenant_id AND d.id = i.dataset
+     WHERE i.tenant_id = current_tenant() AND i.job = of_job AND i.output = of_output AND d.project = ANY (seen) $$;
+
+CREATE FUNCTION ol_job_json(j ol_job, seen text[]) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object('id', json_build_object('namespace', j.namespace, 'name', j.name),
+        'type', coalesce(j.facets #>> '{jobType,processingType}', 'BATCH'), 'name', j.name, 'simpleName', j.name,
+        'namespace', j.namespace, 'createdAt', utc_text(j.created_at), 'updatedAt', utc_text(j.updated_at),
+        'inputs', ol_io_json(j.id, false, seen), 'outputs', ol_io_json(j.id, true, seen),
+        'location', j.facets #>> '{sourceCodeLocation,url}', 'description', j.facets #>> '{documentation,description}',
+        'latestRun', (SELECT ol_run_json(r) FROM ol_run r WHERE r.tenant_id = j.tenant_id AND r.job = j.id
+                       ORDER BY r.created_at DESC, r.id DESC LIMIT 1),
+        'latestRuns', (SELECT coalesce(json_agg(ol_run_json(r)), '[]') FROM (SELECT * FROM ol_run r
+                        WHERE r.tenant_id = j.tenant_id AND r.job = j.id ORDER BY r.created_at DESC, r.id DESC LIMIT 10) r),
+        'facets', ol_facets(j.facets), 'labels', '[]'::json, 'tags', '[]'::json) $$;
+
+CREATE FUNCTION ol_dataset_json(d ol_dataset) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object('id', json_build_object('namespace', d.namespace, 'name', d.name), 'type', 'DB_TABLE',
+        'name', d.name, 'physicalName', d.name, 'namespace', d.namespace, 'createdAt', utc_text(d.created_at),
+        'updatedAt', utc_text(d.updated_at), 'lastModifiedAt', utc_text(d.updated_at),
+        'sourceName', coalesce(d.facets #>> '{dataSource,name}', d.namespace),
+        'description', d.facets #>> '{documentation,description}',
+        'fields', (SELECT coalesce(json_agg(json_build_object('name', f ->> 'name', 'type', f ->> 'type', 'tags', '[]'::json,
+                          'description', f ->> 'description')), '[]')
+                     FROM jsonb_array_elements(CASE jsonb_typeof(d.facets #> '{schema,fields}') WHEN 'array'
+                                               THEN d.facets #> '{schema,fields}' ELSE '[]' END) f),
+        'tags', '[]'::json, 'lastLifecycleState', coalesce(d.facets #>> '{lifecycleStateChange,lifecycleStateChange}', ''),
+        'deleted', coalesce(d.facets #>> '{lifecycleStateChange,lifecycleStateChange}', '') = 'DROP',
+        'facets', ol_facets(d.facets)) $$;
+
+-- Nodes at most so many steps away by the edges of one kind of graph: jobs and datasets, or columns.
+CREATE FUNCTION ol_around(start bigint, columns boolean, downstream boolean, steps int, most int) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    found    bigint[] := ARRAY [start];
+    frontier bigint[] := ARRAY [start];
+BEGIN
+    FOR step IN 1 .. steps LOOP
+        frontier := ARRAY (
+            SELECT id FROM (
+                SELECT i.dataset AS id FROM ol_io i WHERE NOT columns AND i.tenant_id = current_tenant() AND i.job = ANY (frontier)
+                UNION SELECT i.job FROM ol_io i WHERE NOT columns AND i.tenant_id = current_tenant() AND i.dataset = ANY (frontier)
+                UNION SELECT e.src FROM lineage_edge e WHERE columns AND e.tenant_id = current_tenant()
+                         AND e.dst = ANY (frontier) AND e.kind = 'derive'
+                UNION SELECT e.dst FROM lineage_edge e WHERE columns AND downstream AND e.tenant_id = current_tenant()
+                         AND e.src = ANY (frontier) AND e.kind = 'derive') n
+            EXCEPT SELECT unnest(found));
+        EXIT WHEN cardinality(frontier) = 0 OR cardinality(found) + cardinality(frontier) > most;
+        found := found || frontier;
+    END LOOP;
+    RETURN found;
+END $$;
+COMMENT ON FUNCTION ol_around IS 'Whole steps only: the one that would exceed most is not taken.';
+
+CREATE FUNCTION ol_edge_json(origin text, destination text) RETURNS json LANGUAGE sql IMMUTABLE
+    AS $$ SELECT json_build_object('origin', substr(origin, 4), 'destination', substr(destination, 4)) $$;
+
+CREATE FUNCTION ol_lineage_json(start bigint, steps int, seen text[]) RETURNS json LANGUAGE sql STABLE AS $$
+    WITH node AS (
+        SELECT n.id, n.name, n.kind FROM lineage_node n
+         WHERE n.tenant_id = current_tenant() AND n.id = ANY (ol_around(start, false, true, steps, 5000))
+           AND n.project = ANY (seen) AND n.kind IN ('ol-job', 'ol-dataset')),
+    edge AS (
+        SELECT CASE WHEN i.output THEN j.id ELSE d.id END AS src, CASE WHEN i.output THEN d.id ELSE j.id END AS dst,
+               CASE WHEN i.output THEN ol_edge_json(j.name, d.name) ELSE ol_edge_json(d.name, j.name) END AS edge
+          FROM ol_io i JOIN node j ON j.id = i.job JOIN node d ON d.id = i.dataset WHERE i.tenant_id = current_tenant())
+    SELECT json_build_object('graph', coalesce(json_agg(json_build_object(
+        'id', substr(n.name, 4), 'type', CASE n.kind WHEN 'ol-job' THEN 'JOB' ELSE 'DATASET' END,
+        'data', coalesce((SELECT ol_job_json(j, seen) FROM ol_job j WHERE j.tenant_id = current_tenant() AND j.id = n.id),
+                         (SELECT ol_dataset_json(d) FROM ol_dataset d WHERE d.tenant_id = current_tenant() AND d.id = n.id)),
+        'inEdges', (SELECT coalesce(json_agg(e.edge), '[]') FROM edge e WHERE e.dst = n.id),
+        'outEdges', (SELECT coalesce(json_agg(e.edge), '[]') FROM edge e WHERE e.src = n.id)) ORDER BY n.name), '[]'))
+      FROM node n $$;
+
+CREATE FUNCTION ol_column_lineage_json(starts bigint[], steps int, downstream boolean, seen text[]) RETURNS json
+    LANGUAGE sql STABLE AS $$
+    WITH node AS (
+        SELECT DISTINCT n.id, n.name, c.field, d.namespace, d.name AS dataset, d.facets
+          FROM unnest(starts) s, unnest(ol_around(s, true, downstream, steps, 5000)) a
+          JOIN lineage_node n ON n.tenant_id = current_tenant() AND n.id = a AND n.project = ANY (seen)
+          JOIN ol_column c ON c.tenant_id = n.tenant_id AND c.id = n.id
+          JOIN ol_dataset d ON d.tenant_id = c.tenant_id AND d.id = c.dataset),
+    edge AS (
+        SELECT s.id AS src, t.id AS dst, s.namespace, s.dataset, s.field,
+               json_build_object('origin', 'datasetField' || substr(s.name, 10), 'destination', 'datasetField' || substr(t.name, 10)) AS edge
+          FROM lineage_edge e JOIN node s ON s.id = e.src JOIN node t ON t.id = e.dst
+         WHERE e.tenant_id = current_tenant() AND e.kind = 'derive')
+    SELECT json_build_object('graph', coalesce(json_agg(json_build_object(
+        'id', 'datasetField' || substr(n.name, 10), 'type', 'DATASET_FIELD',
+        'data', json_build_object('namespace', n.namespace, 'dataset', n.dataset, 'field', n.field, 'fieldType',
+                coalesce((SELECT f ->> 'type' FROM jsonb_array_elements(CASE jsonb_typeof(n.facets #> '{schema,fields}')
+                          WHEN 'array' THEN n.facets #> '{schema,fields}' ELSE '[]' END) f
+                          WHERE f ->> 'name' = n.field LIMIT 1), ''),
+                'transformationDescription', n.facets #>> ARRAY ['columnLineage', 'fields', n.field, 'transformationDescription'],
+                'transformationType', n.facets #>> ARRAY ['columnLineage', 'fields', n.field, 'transformationType'],
+                'inputFields', (SELECT coalesce(json_agg(json_build_object('namespace', e.namespace, 'dataset', e.dataset,
+                                       'field', e.field)), '[]') FROM edge e WHERE e.dst = n.id)),
+        'inEdges', (SELECT coalesce(json_agg(e.edge), '[]') FROM edge e WHERE e.dst = n.id),
+        'outEdges', (SELECT coalesce(json_agg(e.edge), '[]') FROM edge e WHERE e.src = n.id)) ORDER BY n.name), '[]'))
+      FROM node n $$;
+
+CREATE TABLE model_key (
+    tenant_id  uuid        NOT NULL CONSTRAINT model_key_key PRIMARY KEY,
+    public     text        NOT NULL,
+    sealed     bytea       NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE model_key IS 'Append-only: the tenant''s ECDSA P-256 key for OpenSSF model signatures, sealed; public is its SubjectPublicKeyInfo in PEM.';
+CALL tenant_table('model_key', 'SELECT, INSERT');
+CALL append_only('model_key');

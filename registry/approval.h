@@ -39,9 +39,16 @@ MUST_CHECK enum err approval_find(struct db *db, const char *project_id, const c
 /* The same, locked until the end of the transaction. */
 MUST_CHECK enum err approval_lock(struct db *db, const char *project_id, const char *id,
                                   struct approval *out);
-/* Newest first, below an id, in one of the projects named; state NULL for any. */
-MUST_CHECK enum err approval_list(struct db *db, const struct texts *projects, const char *state,
-                                  const char *before, int64_t limit, struct rows *out);
+/* Newest first, below an id, in one of the projects named, but not about hidden assets
+ * ("credit/models/risk"); state NULL for any. */
+struct approval_search {
+    const struct texts *projects;
+    struct texts hidden;
+    const char *state;
+    const char *before;
+    int64_t limit;
+};
+MUST_CHECK enum err approval_list(struct db *db, const struct approval_search *s, struct rows *out);
 
 /* File a request, with everyone who had a part in what it is about. TX_WRITE. ERR_EXISTS when the
  * same promotion is asked for already. */

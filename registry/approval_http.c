@@ -49,6 +49,18 @@ const struct field revoke_body_fields[] = {
     FIELDS_END,
 };
 
+/* One about an asset that the caller may not see is not there. */
+static enum err visible(struct request *rq, const struct approval *a)
+{
+    const char *end = strstr(a->subject, "/versions/");
+
+    return end == NULL ||
+                   auth_may_asset(rq, ASSET_READ,
+                                  arena_copy(rq->arena, a->subject, (size_t)(end - a->subject)))
+               ? OK
+               : ERR_NOT_FOUND;
+}
+
 static enum err reply_approval(struct request *rq, const char *id)
 {
     struct approval a;
@@ -117,8 +129,12 @@ enum err post_approval(struct request *rq)
 /* GET /v1/projects/{project}/approvals/{approval} */
 enum err get_approval(struct request *rq)
 {
+    struct approval a;
+
     request_object(rq, "approvals/%s", rq->args[1]);
-    return reply_approval(rq, rq->args[1]);
+    TRY(approval_find(rq->db, auth_project_id(rq), rq->args[1], &a));
+    TRY(visible(rq, &a));
+    return request_reply(rq, approval_fields, &a);
 }
 
 static enum err reply_list(struct request *rq, const struct texts *projects)
@@ -127,6 +143,7 @@ static enum err reply_list(struct request *rq, const struct texts *projects)
                                          "void",    "expired",  NULL};
     const char *state = request_query(rq, "state");
     const char *const *known = states;
+    struct approval_search search = {.projects = projects};
     const char *before;
     struct page page;
     struct rows rows;
@@ -140,7 +157,11 @@ static enum err reply_list(struct request *rq, const struct texts *projects)
     }
     TRY(page_read(rq, &page));
     TRY(page_id(rq, &page, &before));
-    TRY(approval_list(rq->db, projects, state, before, page.limit + 1, &rows));
+    search.state = state;
+    search.before = before;
+    search.limit = page.limit + 1;
+    auth_hidden(rq, ASSET_READ, &search.hidden);
+    TRY(approval_list(rq->db, &search, &rows));
     return page_reply(rq, &page, approval_fields, sizeof(struct approval), &rows,
                       offsetof(struct approval, id));
 }
@@ -164,6 +185,7 @@ static enum err lock_of_path(struct request *rq, struct approval *a)
 {
     request_object(rq, "approvals/%s", rq->args[1]);
     TRY(approval_lock(rq->db, auth_project_id(rq), rq->args[1], a));
+    TRY(visible(rq, a));
     request_audit(rq, "subject", json_string(a->subject));
     return OK;
 }

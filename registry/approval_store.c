@@ -63,14 +63,16 @@ enum err approval_lock(struct db *db, const char *project_id, const char *id, st
 QUERY(approval_list_sql,
       APPROVAL_SELECT " AND p.state = 'active' AND p.name = ANY ($1::text[])"
                       " AND ($2::text IS NULL OR $2 = " APPROVAL_STATE ") AND a.id < $3::uuid"
+                      " AND NOT p.name || '/' || split_part(a.subject, '/versions/', 1)"
+                      " = ANY ($5::text[])"
                       " ORDER BY a.id DESC LIMIT $4::bigint");
 
-enum err approval_list(struct db *db, const struct texts *projects, const char *state,
-                       const char *before, int64_t limit, struct rows *out)
+enum err approval_list(struct db *db, const struct approval_search *s, struct rows *out)
 {
     return db_list(db, &approval_list_sql, approval_columns, sizeof(struct approval), out,
-                   PARAMS(P_TEXTS(projects->items, projects->count), P_TEXT(state), P_TEXT(before),
-                          P_INT(limit)));
+                   PARAMS(P_TEXTS(s->projects->items, s->projects->count), P_TEXT(s->state),
+                          P_TEXT(s->before), P_INT(s->limit),
+                          P_TEXTS(s->hidden.items, s->hidden.count)));
 }
 
 /* A request nobody decided in time makes room for the next. */

@@ -4,6 +4,8 @@
 
 #include "core/request.h"
 
+struct readable;
+
 /* A named model or dataset of a project; what it holds is in its versions. */
 struct asset {
     const char *id;
@@ -42,6 +44,7 @@ struct asset_search {
     const json_t *tags; /* to be contained; NULL for any */
     const char *after;  /* NULL, or the last name of the previous page */
     int64_t limit;
+    const struct readable *readable; /* by the caller */
 };
 MUST_CHECK enum err asset_list(struct db *db, const char *project_id, const struct asset_search *s,
                                struct rows *out);

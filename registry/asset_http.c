@@ -175,6 +175,7 @@ enum err post_asset_purge(struct request *rq)
 enum err get_assets(struct request *rq)
 {
     struct asset_search s = {.kind = asset_kind(rq), .state = request_query(rq, "state")};
+    struct readable readable;
     struct page page;
     struct rows rows;
     json_t *tags;
@@ -191,6 +192,9 @@ enum err get_assets(struct request *rq)
     s.tags = tags;
     s.after = page.after;
     s.limit = page.limit + 1;
+    auth_readable(rq, ASSET_READ, strcmp(s.kind, "model") == 0 ? "models/" : "datasets/",
+                  &readable);
+    s.readable = &readable;
     TRY(asset_list(rq->db, auth_project_id(rq), &s, &rows));
     return page_reply(rq, &page, asset_fields, sizeof(struct asset), &rows,
                       offsetof(struct asset, name));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/asset.h"
 
+#include "auth/auth.h"
 #include "registry/version.h"
 
 const struct field asset_fields[] = {
@@ -47,17 +48,18 @@ enum err asset_lock(struct db *db, const char *project_id, const char *kind, con
                   PARAMS(P_TEXT(project_id), P_TEXT(kind), P_TEXT(name)));
 }
 
-QUERY(asset_list_sql,
-      ASSET_SELECT " AND a.state = $3 AND starts_with(a.name, coalesce($4, ''))"
-                   " AND a.tags @> coalesce($5::jsonb, '{}') AND a.name > coalesce($6, '')"
-                   " ORDER BY a.name LIMIT $7::bigint");
+QUERY(asset_list_sql, ASSET_SELECT
+      " AND a.state = $3 AND starts_with(a.name, coalesce($4, ''))"
+      " AND a.tags @> coalesce($5::jsonb, '{}') AND a.name > coalesce($6, '')" READABLE(
+          "a.name", "8", "9", "10") " ORDER BY a.name LIMIT $7::bigint");
 
 enum err asset_list(struct db *db, const char *project_id, const struct asset_search *s,
                     struct rows *out)
 {
     return db_list(db, &asset_list_sql, asset_fields, sizeof(struct asset), out,
                    PARAMS(P_TEXT(project_id), P_TEXT(s->kind), P_TEXT(s->state), P_TEXT(s->q),
-                          P_JSON(s->tags), P_TEXT(s->after), P_INT(s->limit)));
+                          P_JSON(s->tags), P_TEXT(s->after), P_INT(s->limit),
+                          READABLE_PARAMS(s->readable)));
 }
 
 QUERY(asset_create_sql,

@@ -81,6 +81,13 @@ static bool write_all(int fd, const char *data, size_t length)
     return true;
 }
 
+static enum err take_piece(int to, struct sha256 *hash, const char *piece, size_t length)
+{
+    if (hash != NULL)
+        sha256_add(hash, piece, length);
+    return to < 0 || write_all(to, piece, length) ? OK : blame("write to the spool file");
+}
+
 /* Copy size bytes, hash them, or both: to and hash may be -1 and NULL. */
 static enum err pour(int from, int to, struct sha256 *hash, int64_t size)
 {
@@ -96,10 +103,7 @@ static enum err pour(int from, int to, struct sha256 *hash, int64_t size)
             e = got == 0 ? ERR_INTERNAL : blame("read");
             break;
         }
-        if (hash != NULL)
-            sha256_add(hash, piece, (size_t)got);
-        if (to >= 0 && !write_all(to, piece, (size_t)got))
-            e = blame("write to the spool file");
+        e = take_piece(to, hash, piece, (size_t)got);
         size -= got;
     }
     free(piece);

@@ -71,9 +71,9 @@ MUST_CHECK enum err version_lock(struct db *db, const char *project_id,
 MUST_CHECK enum err version_find(struct db *db, const char *project_id, const char *path,
                                  struct version *out);
 MUST_CHECK enum err version_by_id(struct db *db, const char *id, struct version *out);
-/* Newest first, numbers below before. */
-MUST_CHECK enum err version_list(struct db *db, const char *project_id, const char *kind,
-                                 const char *asset, int64_t before, int64_t limit,
+/* Of an asset (the key's kind and asset), newest first, numbers below before. */
+MUST_CHECK enum err version_list(struct db *db, const char *project_id,
+                                 const struct version_key *of, int64_t before, int64_t limit,
                                  struct rows *out);
 
 /* Files in order of their paths, as struct version_file. */

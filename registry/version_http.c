@@ -85,6 +85,7 @@ enum err get_versions(struct request *rq)
 {
     struct asset a;
     struct page page;
+    struct version_key of;
     struct rows rows;
     int64_t before;
 
@@ -93,7 +94,8 @@ enum err get_versions(struct request *rq)
     TRY(asset_find(rq->db, auth_project_id(rq), asset_kind(rq), rq->args[1], &a));
     if (strcmp(a.state, "active") != 0)
         return ERR_NOT_FOUND;
-    TRY(version_list(rq->db, auth_project_id(rq), a.kind, a.name, before, page.limit + 1, &rows));
+    of = (struct version_key){.kind = a.kind, .asset = a.name};
+    TRY(version_list(rq->db, auth_project_id(rq), &of, before, page.limit + 1, &rows));
     return page_reply_numbered(rq, &page, version_fields, sizeof(struct version), &rows,
                                offsetof(struct version, number));
 }

@@ -82,12 +82,12 @@ QUERY(version_list_sql, VERSION_SELECT
       " AND a.project_id = $1::uuid AND a.kind = $2 AND a.name = $3 AND v.number < $4::bigint"
       " ORDER BY v.number DESC LIMIT $5::bigint");
 
-enum err version_list(struct db *db, const char *project_id, const char *kind, const char *asset,
+enum err version_list(struct db *db, const char *project_id, const struct version_key *of,
                       int64_t before, int64_t limit, struct rows *out)
 {
-    return db_list(
-        db, &version_list_sql, version_columns, sizeof(struct version), out,
-        PARAMS(P_TEXT(project_id), P_TEXT(kind), P_TEXT(asset), P_INT(before), P_INT(limit)));
+    return db_list(db, &version_list_sql, version_columns, sizeof(struct version), out,
+                   PARAMS(P_TEXT(project_id), P_TEXT(of->kind), P_TEXT(of->asset), P_INT(before),
+                          P_INT(limit)));
 }
 
 /* One statement, so that a number is never given twice nor lost to a gap by a rollback. */

@@ -6,6 +6,7 @@
 #include "core/route.h"
 #include "lineage/audit.h"
 #include "lineage/sequencer.h"
+#include "service/idempotency.h"
 #include "service/refusal.h"
 
 #include <stdlib.h>
@@ -32,8 +33,8 @@ enum lane dispatch_lane(const struct request *rq)
     switch (rq->route->tx) {
     case TX_WRITE:
         return LANE_WRITE;
-    case TX_MANUAL:
-        return LANE_SLOW;
+    case TX_MANUAL: /* nobody's sign-in waits behind somebody's upload */
+        return rq->route->scope == SCOPE_NONE ? LANE_WRITE : LANE_SLOW;
     default:
         return LANE_READ;
     }
@@ -100,12 +101,17 @@ static void forget(struct request *rq)
 static enum err run_handler(void *arg)
 {
     struct request *rq = arg;
+    bool replayed = false;
 
     forget(rq);
-    TRY(rq->route->handler(rq));
-    if (rq->route->tx != TX_WRITE || rq->route->audit == AUDIT_NONE)
+    if (rq->route->tx != TX_WRITE)
+        return rq->route->handler(rq);
+    TRY(idempotency_begin(rq, &replayed));
+    if (replayed)
         return OK;
-    return audit_append(rq, OK);
+    TRY(rq->route->handler(rq));
+    TRY(idempotency_end(rq));
+    return rq->route->audit == AUDIT_NONE ? OK : audit_append(rq, OK);
 }
 
 static enum err append_only(void *arg)

@@ -28,9 +28,9 @@ static json_t *path_parameters(const char *path)
     for (const char *open = strchr(path, '{'); open != NULL; open = strchr(open + 1, '{')) {
         size_t length = strcspn(open + 1, "+}");
 
-        json_array_append_new(list, json_pack("{s:s%, s:s, s:b, s:{s:s}}", "name", open + 1, length,
-                                              "in", "path", "required", 1, "schema", "type",
-                                              "string"));
+        json_array_append_new(list,
+                              json_pack("{s:s%, s:s, s:b, s:{s:s}}", "name", open + 1, length, "in",
+                                        "path", "required", 1, "schema", "type", "string"));
     }
     return list;
 }

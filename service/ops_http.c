@@ -80,9 +80,11 @@ static void single(struct text *t, const char *name, const char *kind, const cha
 
 static void requests_text(struct text *t, const struct listener_stats *s)
 {
-    counter(t, "requests_total", "counter", "Requests by first digit of their status; 0: client left.");
+    counter(t, "requests_total", "counter",
+            "Requests by first digit of their status; 0: client left.");
     for (int i = 0; i < 6; i++)
-        text_printf(t, "chancery_requests_total{class=\"%d\"} %lld\n", i, (long long)s->requests[i]);
+        text_printf(t, "chancery_requests_total{class=\"%d\"} %lld\n", i,
+                    (long long)s->requests[i]);
 }
 
 static void latency_text(struct text *t, const struct listener_stats *s)
@@ -112,7 +114,8 @@ static void lanes_text(struct text *t, const struct listener_stats *s)
                     (long long)s->queued[i]);
     counter(t, "workers_busy", "gauge", "Workers serving a request.");
     for (int i = 0; i < LISTENER_LANES; i++)
-        text_printf(t, "chancery_workers_busy{lane=\"%s\"} %lld\n", lanes[i], (long long)s->busy[i]);
+        text_printf(t, "chancery_workers_busy{lane=\"%s\"} %lld\n", lanes[i],
+                    (long long)s->busy[i]);
 }
 
 static void metrics_text(struct text *t, const struct listener_stats *s)

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "lineage/keeper.h"
 #include "lineage/sequencer.h"
+#include "lineage/sink.h"
 #include "registry/collect.h"
 #include "service/idempotency.h"
 

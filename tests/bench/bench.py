@@ -12,7 +12,7 @@ import sys
 
 import bench_http
 import bench_transfer
-import load
+import sides
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -44,7 +44,7 @@ def table(rows):
 
 
 def main():
-    stories = load.build(sys.argv[1])
+    stories = sides.build(sys.argv[1])
     built = stories.BUILD / "tests" / "bench"
     http = bench_http.bench(stories)
     print("(c) evaluator", flush=True)

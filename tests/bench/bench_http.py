@@ -12,7 +12,7 @@ import re
 import sys
 import time
 
-import load
+import sides
 
 MODELS, HTTP_CONNECTIONS = 1000, 64
 READ_LANE, WRITE_LANE = 4, 12  # core/config.def: workers_read, workers_write
@@ -41,8 +41,8 @@ def reads(service, token, sql, variables, seconds):
     lua = prepared(f"wrk.format('GET', '/v1/projects/credit/models/' .. (i % {MODELS} + 1))")
     script = pipeline(f"\\set name random(1, {MODELS})\n", bind(sql[SET_TENANT], ":tenant"),
                       bind(sql["asset_find_sql"], ":project", ":kind", ":name"))
-    return (lambda: load.wrk(service, token, lua, HTTP_CONNECTIONS, seconds),
-            lambda: load.pgbench(service, script, READ_LANE, seconds, variables))
+    return (lambda: sides.wrk(service, token, lua, HTTP_CONNECTIONS, seconds),
+            lambda: sides.pgbench(service, script, READ_LANE, seconds, variables))
 
 
 LEAF = ('{"action":"put_asset_tag","actor":"%(actor)s","at":"2026-11-21T00:00:00.000Z","commit":"' + "0" * 64 +
@@ -66,9 +66,9 @@ def writes(service, token, sql, variables, seconds):
                "payload": PAYLOAD, "key": "stage"}
         prologue = (f"\\set name random(1, {MODELS})\n\\set value random(1, 1000)\n\\set k :k + 1\n"
                     "\\set serial 1000000000000000000 + :k * 1000 + :client_id\n")
-        return load.pgbench(service, pipeline(prologue, bind(sql[SET_TENANT], ":tenant"), tag, audit), WRITE_LANE, seconds, own)
+        return sides.pgbench(service, pipeline(prologue, bind(sql[SET_TENANT], ":tenant"), tag, audit), WRITE_LANE, seconds, own)
 
-    return lambda: load.wrk(service, token, lua, HTTP_CONNECTIONS, seconds), theirs
+    return lambda: sides.wrk(service, token, lua, HTTP_CONNECTIONS, seconds), theirs
 
 
 def bench(stories, seconds=SECONDS, rounds=ROUNDS, only="ab"):
@@ -78,7 +78,7 @@ def bench(stories, seconds=SECONDS, rounds=ROUNDS, only="ab"):
     results = {}
     try:
         scientist = stories.World(service)["data-scientist"]
-        sql = load.statements(stories.BUILD)
+        sql = sides.statements(stories.BUILD)
         for i in range(1, MODELS + 1):
             scientist.ok("PUT", f"/v1/projects/credit/models/{i}", {})
         service.sql("ANALYZE")
@@ -90,14 +90,14 @@ def bench(stories, seconds=SECONDS, rounds=ROUNDS, only="ab"):
             if letter not in only:
                 continue
             ours, theirs = sides(service, scientist.token, sql, variables, seconds)
-            results[letter] = load.compare(f"({letter}) {name}", service, ours, theirs, rounds)
+            results[letter] = sides.compare(f"({letter}) {name}", service, ours, theirs, rounds)
     finally:
         service.close()
     return results
 
 
 def main():
-    stories = load.build(sys.argv[1])
+    stories = sides.build(sys.argv[1])
     bench(stories, *map(int, sys.argv[2:4]), *sys.argv[4:5])
 
 

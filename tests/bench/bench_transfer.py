@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-import load
+import sides
 
 MEGABYTES, ROUNDS = 1024, 3
 
@@ -72,4 +72,4 @@ def bench(stories, megabytes=MEGABYTES, rounds=ROUNDS):
 
 
 if __name__ == "__main__":
-    bench(load.build(sys.argv[1]), *map(int, sys.argv[2:4]))
+    bench(sides.build(sys.argv[1]), *map(int, sys.argv[2:4]))

@@ -22,6 +22,7 @@ def route_table():
 
 
 ROUTES = route_table()
+NO_BODY = "takes no body"  # said before anybody is identified: it belongs to no tenant's log
 
 
 def pattern(path):
@@ -97,7 +98,9 @@ def heard():
             body = {"no-such-member": 1} if route["method"] in ("POST", "PUT", "PATCH") else None
             for client in (calls.stranger, calls.world.admin):
                 project = "doomed" if route["handler"] == "delete_project" else "credit"
-                client.request(route["method"], fill(route["path"], project), body)
+                reply = client.request(route["method"], fill(route["path"], project), body)
+                if NO_BODY in reply.text:
+                    client.request(route["method"], fill(route["path"], project))
         patch.undo()
         calls.entries = collections.defaultdict(list)
         path = "/v1/audit?limit=1000"
@@ -114,7 +117,7 @@ def heard():
 
 def own(heard):
     """Calls by people of the tenant whose log we read."""
-    return [(c, r, a) for c, r, a in heard.calls if r and c.token and c.tenant == "acme"]
+    return [(c, r, a) for c, r, a in heard.calls if r and c.token and c.tenant == "acme" and NO_BODY not in a.text]
 
 
 def told(route, reply):

@@ -469,9 +469,9 @@ def test_check_says_whether_and_why(world, admin):
     ann = newcomer(world)
     ask = {"action": "approvals/decide", "project": "credit"}
     assert world["approver"].ok("POST", "/v1/access/check", ask) == \
-        {"allowed": True, "reason": "role approver at scope project credit"}
+        {"allowed": True, "conditional": False, "reason": "role approver at scope project credit"}
     answer = admin.ok("POST", "/v1/access/check", {**ask, "principal": ann.name})
-    assert answer == {"allowed": False, "reason": "no role in force allows it there"}
+    assert answer == {"allowed": False, "conditional": False, "reason": "no role in force allows it there"}
     assert ann.post("/v1/access/check", ask).status_code == 404
     assert world["reader"].post("/v1/access/check", {**ask, "principal": ann.name}).status_code == 403
     assert admin.post("/v1/access/check", {"action": "everything"}).status_code == 400

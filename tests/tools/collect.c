@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* collect HOME CONNINFO: one pass of garbage collection without any grace, beside a service that
  * serves. Exit status 0: it went through. */
+#include "registry/collect.h"
 #include "core/db.h"
 #include "registry/blob.h"
-#include "registry/collect.h"
 
 #include <stdio.h>
 

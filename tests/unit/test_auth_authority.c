@@ -66,7 +66,8 @@ static struct request *ask_as(struct arena *a, const struct world *w, enum who w
 static bool gives(const struct world *w, enum who from, enum role role, unsigned place, enum who to)
 {
     struct arena *a = arena_new();
-    bool given = authority_give(ask_as(a, w, from), role, places[place], to) == OK;
+    bool given = authority_give(ask_as(a, w, from), role, places[place],
+                                (struct holder){.principal = to}) == OK;
 
     arena_free(a);
     return given;

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { CROWD = 30, SECOND = 1000 };
 
@@ -29,11 +30,20 @@ static void a_password_fits_its_own_hash_only(void)
     arena_free(a);
 }
 
+/* Of the processor, so that a busy machine does not decide. */
+static int64_t spent_us(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static int64_t time_of(const char *phc)
 {
-    int64_t start = time_steady_ms();
+    int64_t start = spent_us();
 
-    return password_check(phc, "a wrong password") == OK ? -1 : time_steady_ms() - start;
+    return password_check(phc, "a wrong password") == OK ? -1 : spent_us() - start;
 }
 
 /* The fastest of several, so that a busy machine does not decide. */

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/request.h"
+#include "lineage/audit.h"
+#include "lineage/keeper.h"
+#include "lineage/routes.h"
+
+#include <string.h>
+
+/* What entries say of people can be forgotten: by person, at once, or by age. That they were made,
+ * and what about, stays in the tree, and every forgetting is an entry itself. */
+
+enum { ERASED_AT_ONCE = 1000, RETENTION_LEAST = 180, RETENTION_MOST = 36500 };
+
+struct erasure {
+    const char *principal; /* name or id */
+    const char *reason;
+};
+
+const struct field erasure_fields[] = {
+    TEXT(struct erasure, principal, 63),
+    TEXT(struct erasure, reason, 1000),
+    FIELDS_END,
+};
+
+struct subject {
+    const char *id;
+    const char *name;
+};
+
+static const struct field subject_fields[] = {
+    TEXT(struct subject, id, 36),
+    TEXT(struct subject, name, 63),
+    FIELDS_END,
+};
+
+QUERY(erasure_subject, "SELECT id, name FROM principal"
+                       " WHERE tenant_id = $1::uuid AND (name = $2 OR id::text = $2)");
+QUERY(erasure_sql, "SELECT id FROM audit_erase($1::uuid, $2, $3::int)");
+
+/* "erasure\nID\nID\n…": which entries an erasure made silent. */
+static const char *list_ids(struct arena *a, const PGresult *rows)
+{
+    struct text t = text_new((ERASED_AT_ONCE + 1) * ID_SIZE);
+    const char *list;
+
+    text_puts(&t, "erasure\n");
+    for (int i = 0; i < PQntuples(rows); i++)
+        text_printf(&t, "%s\n", PQgetvalue(rows, i, 0));
+    list = arena_copy(a, t.data, t.length);
+    text_free(&t);
+    return list;
+}
+
+/* The request's entry names the last ones; each full thousand before them has its own. */
+static enum err record_part(struct request *rq, const char *statement)
+{
+    return audit_record(rq->db,
+                        &(struct audit_event){.actor_id = rq->caller.id,
+                                              .actor = rq->caller.name,
+                                              .tenant = rq->caller.tenant,
+                                              .action = "audit_erasure_part",
+                                              .method = rq->method,
+                                              .object = "audit/erasures",
+                                              .request = rq->id,
+                                              .remote = rq->remote,
+                                              .status = 200,
+                                              .statement = statement},
+                        NULL);
+}
+
+static enum err erase(struct request *rq, const struct subject *s, int64_t *count,
+                      const char **statement)
+{
+    PGresult *rows;
+
+    *count = 0;
+    for (;;) {
+        TRY(db_rows(rq->db, &erasure_sql, &rows,
+                    PARAMS(P_TEXT(s->id), P_TEXT(s->name), P_INT(ERASED_AT_ONCE))));
+        *statement = list_ids(rq->arena, rows);
+        *count += PQntuples(rows);
+        if (PQntuples(rows) < ERASED_AT_ONCE)
+            return OK;
+        TRY(record_part(rq, *statement));
+    }
+}
+
+/* POST /v1/audit/erasures: what entries by and about a principal say, names and bodies, is
+ * destroyed. The principal stays; so does what comes after. */
+enum err post_audit_erasure(struct request *rq)
+{
+    const char *statement;
+    struct erasure wanted;
+    struct subject s;
+    int64_t count;
+
+    TRY(request_read(rq, &wanted));
+    request_object(rq, "audit/erasures");
+    TRY(db_one(rq->db, &erasure_subject, subject_fields, &s,
+               PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(wanted.principal))));
+    TRY(erase(rq, &s, &count, &statement));
+    request_audit(rq, "principal", json_string(s.id));
+    request_audit(rq, "reason", json_string(wanted.reason));
+    request_audit(rq, "erased", json_integer((json_int_t)count));
+    request_audit(rq, "statement", json_string(statement));
+    return request_reply_json(
+        rq, json_pack("{s:s, s:I}", "principal", s.id, "erased", (json_int_t)count));
+}
+
+struct retention {
+    const char *class;
+    int64_t days;
+};
+
+static const struct field retention_view_fields[] = {
+    TEXT(struct retention, class, 16),
+    INT(struct retention, days, RETENTION_LEAST, RETENTION_MOST),
+    FIELDS_END,
+};
+
+/* The EU AI Act, articles 19 and 26(6), wants six months at least. */
+const struct field retention_fields[] = {
+    INT(struct retention, days, RETENTION_LEAST, RETENTION_MOST),
+    FIELDS_END,
+};
+
+QUERY(retention_list, "SELECT class, days FROM audit_retention WHERE tenant_id = $1::uuid"
+                      " AND ($2::text IS NULL OR class = $2) ORDER BY class");
+QUERY(retention_put,
+      "INSERT INTO audit_retention (tenant_id, class, days) VALUES ($1::uuid, $2, $3)"
+      " ON CONFLICT (tenant_id, class) DO UPDATE SET days = EXCLUDED.days");
+QUERY(retention_delete, "DELETE FROM audit_retention WHERE tenant_id = $1::uuid AND class = $2");
+
+/* GET /v1/audit/retention: for how long payloads are kept; what is not listed, for ever. */
+enum err get_audit_retention(struct request *rq)
+{
+    struct rows rows;
+
+    TRY(db_list(rq->db, &retention_list, retention_view_fields, sizeof(struct retention), &rows,
+                PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(NULL))));
+    return request_reply_list(rq, retention_view_fields, sizeof(struct retention), &rows, NULL);
+}
+
+static enum err check_class(struct request *rq, const char *class)
+{
+    if (strcmp(class, "change") == 0 || strcmp(class, "read") == 0 || strcmp(class, "refusal") == 0)
+        return OK;
+    return fail(rq, ERR_NOT_FOUND, "the classes are change, read and refusal");
+}
+
+static enum err note_before(struct request *rq, const char *class)
+{
+    struct rows rows;
+
+    request_object(rq, "audit/retention/%s", class);
+    TRY(db_list(rq->db, &retention_list, retention_view_fields, sizeof(struct retention), &rows,
+                PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(class))));
+    if (rows.count > 0)
+        request_audit(rq, "before", field_to_json(retention_view_fields, rows.items));
+    return OK;
+}
+
+/* PUT /v1/audit/retention/{class} */
+enum err put_audit_retention(struct request *rq)
+{
+    struct retention r = {.class = NULL};
+
+    TRY(request_read(rq, &r));
+    r.class = rq->args[0];
+    TRY(check_class(rq, r.class));
+    TRY(note_before(rq, r.class));
+    TRY(db_defer(rq->db, &retention_put,
+                 PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(r.class), P_INT(r.days))));
+    request_audit(rq, "after", field_to_json(retention_view_fields, &r));
+    keeper_wake();
+    return request_reply(rq, retention_view_fields, &r);
+}
+
+/* DELETE /v1/audit/retention/{class} */
+enum err delete_audit_retention(struct request *rq)
+{
+    TRY(check_class(rq, rq->args[0]));
+    TRY(note_before(rq, rq->args[0]));
+    TRY(db_change(rq->db, &retention_delete,
+                  PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(rq->args[0]))));
+    return request_reply_empty(rq);
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forgetting what entries say: one person's, or all that are old; the log still proves itself."""
+import subprocess
+import time
+
+from service import BUILD, PATIENCE, person
+
+
+def entries(client, query=""):
+    found, path = [], "/v1/audit?limit=1000&" + query
+    while path:
+        page = client.ok("GET", path)
+        found += page["value"]
+        path = page.get("nextLink")
+    return found
+
+
+def verified(world, folder, *flags):
+    """An export by the client, proven offline."""
+    common = ["--url", world.service.url, "--ca", world.service.ca, "--token", world["auditor"].token]
+    environment = {"CHANCERY_CONFIG": str(folder) + ".json", "PATH": "/usr/bin:/bin", "CHANCERY_URL": world.service.url,
+                   "CHANCERY_CA": world.service.ca, "CHANCERY_TOKEN": world["auditor"].token}
+    del common
+    out = subprocess.run([BUILD / "chancery", "audit", "export", folder], capture_output=True, text=True, env=environment)
+    assert out.returncode == 0, out.stderr
+    (folder.parent / "vkey").write_text(world["auditor"].get("/v1/audit/log/vkey").text)
+    return subprocess.run([BUILD / "chancery", "audit", "verify", folder, "--vkey", folder.parent / "vkey", *flags],
+                          capture_output=True, text=True, env=environment)
+
+
+def test_a_persons_words_are_erased_and_the_log_still_verifies(world, tmp_path):
+    admin, auditor = world.admin, world["auditor"]
+    mallory = person(world.service, admin, "mallory.smith", [("data-scientist", "credit")])
+    mallory.ok("PUT", "/v1/projects/credit/datasets/diary", {"description": "the unmistakable okapi"})
+    mallory.get("/v1/audit")
+    kept = len(entries(auditor, "actor=the-data-scientist"))
+    assert entries(auditor, "q=okapi")
+    assert world["security-operator"].post("/v1/audit/erasures", {"principal": "mallory.smith", "reason": "x"}
+                                           ).status_code == 403
+    done = admin.ok("POST", "/v1/audit/erasures?wait=sequenced", {"principal": "mallory.smith", "reason": "GDPR art. 17"})
+    silent = entries(auditor, "actor=mallory.smith")
+    assert done["erased"] >= len(silent) >= 3
+    assert all(e["erased"] and e["detail"] is None and e["actor_name"] is None and "fault" not in e for e in silent)
+    assert entries(auditor, "q=okapi") == [] and entries(auditor, "q=mallory") == []
+    assert "okapi" not in world.service.sql("SELECT string_agg(payload, '') FROM chancery.audit_payload")
+    assert "okapi" not in world.service.sql("SELECT string_agg(words::text, '') FROM chancery.audit_text")
+    record = entries(auditor, "action=post_audit_erasure&outcome=ok")[0]
+    assert {e["id"] for e in silent} <= set(record["statement"].split("\n")[1:])
+    assert record["detail"]["detail"]["reason"] == "GDPR art. 17" and "mallory" not in str(record)
+    assert len(entries(auditor, "actor=the-data-scientist")) == kept
+    check = auditor.ok("GET", "/v1/audit/check")
+    assert check["faults"] == 0 and check["complete"]
+    proof = verified(world, tmp_path / "log", "--payloads")
+    assert proof.returncode == 0, proof.stdout + proof.stderr
+    assert f"{done['erased']} are erased" in proof.stdout + proof.stderr
+    assert auditor.get(f"/v1/audit/entries/{silent[0]['id']}/proof").status_code == 200
+
+
+def test_nobody_is_erased_who_is_not_there(world):
+    assert world.admin.post("/v1/audit/erasures", {"principal": "nobody-here", "reason": "x"}).status_code == 404
+    assert world.foreign_admin.post("/v1/audit/erasures", {"principal": "the-reader", "reason": "x"}).status_code == 404
+    assert not any(e["erased"] for e in entries(world["auditor"], "actor=the-reader"))
+
+
+def test_payloads_can_be_erased_and_nothing_else(world):
+    """Not by the service's role, and by nobody into other words."""
+    for role, statement in (("chancery_app", "UPDATE chancery.audit_payload SET payload = NULL, salt = NULL"),
+                            ("postgres", "UPDATE chancery.audit_payload SET payload = NULL, salt = NULL"),
+                            ("postgres", "SET ROLE chancery_owner; SELECT set_config('app.tenant', (SELECT tenant_id::text"
+                             " FROM chancery.tenant LIMIT 1), false); UPDATE chancery.audit_payload SET payload = '{}'"),
+                            ("postgres", "DELETE FROM chancery.audit_payload")):
+        out = subprocess.run(["psql", "-X", "-qAt", "-v", "ON_ERROR_STOP=1", "-h", world.service.socket(), "-U", role, "-d",
+                              "chancery"], input=statement, capture_output=True, text=True, cwd="/")
+        assert out.returncode != 0, f"{role} may: {statement}"
+        assert any(w in out.stderr for w in ("append-only", "permission denied", "only be erased")), out.stderr
+
+
+def test_old_payloads_go_by_policy_which_says_so(world):
+    admin, auditor, sql = world.admin, world["auditor"], world.service.sql
+    for body in ({"days": 179}, {"days": 0}, {}):
+        assert admin.put("/v1/audit/retention/change", body).status_code == 400
+    assert admin.put("/v1/audit/retention/other", {"days": 400}).status_code == 404
+    assert auditor.put("/v1/audit/retention/change", {"days": 400}).status_code == 403
+    old = "action = 'post_binding' AND outcome = 'ok'"
+    sql("SET session_replication_role = replica; UPDATE chancery.audit_entry SET at = now() - interval '300 days'"
+        f" WHERE {old}")
+    left = (f"SELECT count(*) FROM chancery.audit_entry JOIN chancery.audit_payload USING (tenant_id, id) WHERE {old}"
+            " AND payload IS NOT NULL AND tenant_id = (SELECT tenant_id FROM chancery.tenant WHERE name = 'acme')")
+    before = int(sql(left))
+    assert before >= 5
+    admin.ok("PUT", "/v1/audit/retention/change", {"days": 400})
+    time.sleep(2)
+    assert int(sql(left)) == before
+    admin.ok("PUT", "/v1/audit/retention/change", {"days": 200})
+    end = time.monotonic() + PATIENCE
+    while int(sql(left)) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert int(sql(left)) == 0
+    record = entries(auditor, "action=audit_retention")[0]
+    assert record["detail"]["detail"] == {"class": "change", "erased": before} and "fault" not in record
+    change = [e for e in entries(auditor, "action=put_audit_retention&outcome=ok")][0]
+    assert change["changes"] == [{"path": "days", "before": 400, "after": 200}]
+    assert auditor.ok("GET", "/v1/audit/retention")["value"] == [{"class": "change", "days": 200}]
+    admin.ok("DELETE", "/v1/audit/retention/change")
+    assert auditor.ok("GET", "/v1/audit/retention")["value"] == []
+    assert sql("SELECT min(days) FROM chancery.audit_retention").strip() == ""
