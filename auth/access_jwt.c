@@ -3,6 +3,7 @@
 
 #include "auth/jwt.h"
 #include "auth/key.h"
+#include "auth/scope.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,15 +23,37 @@ const char *access_jwt_issuer(void)
     return service == NULL ? "" : service->url;
 }
 
+void access_jwt_add_sign_in(json_t *claims, const struct bearer *b)
+{
+    int64_t at = b->auth_ms == 0 ? time_now_ms() : b->auth_ms;
+    json_t *list;
+
+    json_object_set_new(claims, "auth_time", json_integer(at / SECOND_MS));
+    if (b->amr == NULL)
+        return;
+    list = json_array();
+    for (const char *p = b->amr; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " "))
+        json_array_append_new(list, json_stringn(p, strcspn(p, " ")));
+    json_object_set_new(claims, "amr", list);
+    json_object_set_new(claims, "acr", json_string(b->mfa_ms > 0 ? "mfa" : "pwd"));
+    if (b->mfa_ms > 0)
+        json_object_set_new(claims, "mfa_time", json_integer(b->mfa_ms / SECOND_MS));
+}
+
 static json_t *claims_of(const struct bearer *b, int64_t now, int64_t until)
 {
     char id[ID_SIZE];
+    json_t *claims;
 
     id_new(id);
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I}", "iss", access_jwt_issuer(),
-                     "aud", audience, "sub", b->id, "tenant", b->tenant, "tenant_id", b->tenant_id,
-                     "name", b->name, "kind", b->kind, "jti", id, "iat", (json_int_t)now, "exp",
-                     (json_int_t)until, "auth_time", (json_int_t)now);
+    claims = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s*,s:s*,s:s*}", "iss",
+                       access_jwt_issuer(), "aud", audience, "sub", b->id, "tenant", b->tenant,
+                       "tenant_id", b->tenant_id, "name", b->name, "kind", b->kind, "jti", id,
+                       "iat", (json_int_t)now, "exp", (json_int_t)until, "sid", b->session_id,
+                       "client_id", b->client_id, "scope", b->scope);
+    if (claims != NULL)
+        access_jwt_add_sign_in(claims, b);
+    return claims;
 }
 
 enum err access_jwt_mint(struct db *db, const struct bearer *b, const char **token,
@@ -78,6 +101,13 @@ enum err access_jwt_open(struct db *db, const char *text, struct claims *claims,
         .kind = TOKEN_ACCESS,
         .expires_ms = json_integer_value(json_object_get(json, "exp")) * SECOND_MS,
     };
+    claims->auth_ms = json_integer_value(json_object_get(json, "auth_time")) * SECOND_MS;
+    claims->mfa_ms = json_integer_value(json_object_get(json, "mfa_time")) * SECOND_MS;
+    scope_limit(json_string_value(json_object_get(json, "scope")), claims);
+    if (json_object_get(json, "sid") != NULL && !take_id(json, "sid", claims->session)) {
+        *why = "sid is an id";
+        return ERR_TOKEN;
+    }
     if (take_id(json, "sub", claims->principal) && take_id(json, "jti", claims->id) &&
         take_id(json, "tenant_id", claims->tenant_id))
         return OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/auth.h"
 
+#include "auth/second_factor.h"
 #include "auth/session.h"
 #include "auth/snapshot.h"
 #include "core/log.h"
@@ -140,6 +141,22 @@ static enum err decide_anew(struct request *rq, struct session *s, enum err e)
     return decide(rq, s);
 }
 
+/* Roles are given on ANYONE routes too, which decide in their handlers. */
+static bool is_privileged(const struct route *r)
+{
+    return strcmp(r->method, "GET") != 0 &&
+           (action_class((enum action)r->action) == CLASS_PRIVILEGED ||
+            strncmp(r->path, "/v1/bindings", 12) == 0);
+}
+
+/* One's own things are not in the scope of a token that was given for some actions. */
+static enum err allow_anyone(struct request *rq, const struct session *s)
+{
+    if (s->claims.limited && strcmp(rq->route->method, "GET") != 0)
+        return fail(rq, ERR_DENIED, "the token's scope is for other things");
+    return is_privileged(rq->route) ? second_factor_fresh(rq) : OK;
+}
+
 enum err auth_allow(struct request *rq)
 {
     struct session *s;
@@ -153,11 +170,13 @@ enum err auth_allow(struct request *rq)
     if (rq->route->action == DENY || rq->route->action >= ACTION_COUNT)
         return ERR_DENIED;
     if (rq->route->action == ANYONE)
-        return OK;
+        return allow_anyone(rq, s);
     if (rq->route->scope == SCOPE_PROJECT && name_valid(rq->args[0]))
         rq->project = rq->args[0];
     e = decide(rq, s);
-    return e == ERR_DENIED || e == ERR_NOT_FOUND ? decide_anew(rq, s, e) : e;
+    if (e == ERR_DENIED || e == ERR_NOT_FOUND)
+        e = decide_anew(rq, s, e);
+    return e == OK && is_privileged(rq->route) ? second_factor_fresh(rq) : e;
 }
 
 /* Actions whose use may change who may what; the epoch tells whether it did. Writing an asset does

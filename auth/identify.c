@@ -5,6 +5,7 @@
 #include "auth/access_token.h"
 #include "auth/jwt.h"
 #include "auth/key.h"
+#include "auth/login_session.h"
 #include "auth/policy_watch.h"
 #include "auth/session.h"
 #include "auth/snapshot.h"
@@ -32,6 +33,7 @@ enum err auth_start(const struct service *service)
     lineage_visibility = sees_lineage;
     lineage_writer = writes_lineage;
     keys_start(service->key);
+    opaque_start(service->key);
     access_jwt_start(service);
     cache = token_cache_new(CACHED_TOKENS);
     return watch_start(service->conninfo);
@@ -117,6 +119,14 @@ static enum err open_token(struct request *rq, const char *text, struct claims *
 
     if (e == OK && !personal)
         e = snapshot_take(rq->db, claims->tenant_id, policy);
+    if (e == OK && claims->session[0] != '\0') {
+        why = "its session has ended";
+        e = login_session_alive(rq->db, claims->tenant_id, claims->session, claims->principal);
+        if (e != OK) {
+            policy_drop(*policy);
+            *policy = NULL;
+        }
+    }
     if (e == ERR_TOKEN || e == ERR_NOT_FOUND)
         return refuse(rq, why);
     return e;

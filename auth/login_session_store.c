@@ -116,7 +116,7 @@ enum err login_session_end_all(struct db *db, const char *principal_id, const ch
                                const char *why)
 {
     return db_run(db, &login_session_end_all_sql, NULL,
-                  PARAMS(P_TEXT(principal_id), P_TEXT(except), P_TEXT(why)));
+                  PARAMS(P_TEXT(principal_id), P_TEXT(except == NULL || *except == 0 ? NULL : except), P_TEXT(why)));
 }
 
 QUERY(login_session_factor_sql,

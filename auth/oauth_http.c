@@ -1,191 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/sign_in.h"
+#include "auth/grant.h"
 
-#include "auth/access_token.h"
+#include "auth/access_jwt.h"
 #include "auth/handlers.h"
 #include "auth/key.h"
-#include "auth/session.h"
 
 #include <string.h>
 
-enum { SECRET_MAX = 8192 };
+static const struct grant {
+    const char *name;
+    enum err (*run)(struct request *rq, const struct form *f, const struct oauth_client *c);
+} grants[] = {{GRANT_CODE, grant_code},
+              {GRANT_REFRESH, grant_refresh},
+              {GRANT_CLIENT, grant_client},
+              {GRANT_DEVICE, grant_device},
+              {GRANT_EXCHANGE, grant_exchange}};
 
-/* A client that shows itself (RFC 6749 §2.3.1): id is "<tenant>/<service account>". */
-struct client {
-    const char *grant_type;
-    const char *id;
-    const char *secret;
-};
-
-/* application/x-www-form-urlencoded; NULL when it is not, or hides a NUL. */
-static const char *decode(struct arena *a, const char *text, size_t length)
+static const struct grant *grant_find(const char *name)
 {
-    char *out = arena_alloc(a, length + 1);
-    size_t n = 0;
-
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] == '%' && i + 2 < length &&
-            hex_decode(arena_copy(a, text + i + 1, 2), out + n, 1))
-            i += 2;
-        else if (text[i] == '%')
-            return NULL;
-        else
-            out[n] = (char)(text[i] == '+' ? ' ' : text[i]);
-        if (out[n++] == '\0')
-            return NULL;
-    }
-    return out;
-}
-
-static enum err twice(struct request *rq, const char *name)
-{
-    return fail(rq, ERR_INVALID, "%s is said twice", name);
-}
-
-static enum err take(struct request *rq, struct client *c, const char *name, const char *value)
-{
-    const char **into = strcmp(name, "grant_type") == 0      ? &c->grant_type
-                        : strcmp(name, "client_id") == 0     ? &c->id
-                        : strcmp(name, "client_secret") == 0 ? &c->secret
-                                                             : NULL;
-
-    if (into == NULL) /* RFC 6749 §3.2: unknown parameters are ignored */
-        return OK;
-    if (*into != NULL)
-        return twice(rq, name);
-    *into = value;
-    return OK;
-}
-
-static const char *find(const char *from, const char *end, char c)
-{
-    const char *at = memchr(from, c, (size_t)(end - from));
-
-    return at == NULL ? end : at;
-}
-
-static enum err read_pair(struct request *rq, struct client *c, const char *from, const char *end)
-{
-    const char *equals = find(from, end, '=');
-    const char *after = equals == end ? end : equals + 1;
-    const char *name = decode(rq->arena, from, (size_t)(equals - from));
-    const char *value = decode(rq->arena, after, (size_t)(end - after));
-
-    if (name == NULL || value == NULL)
-        return fail(rq, ERR_INVALID, "the body is not well formed");
-    return take(rq, c, name, value);
-}
-
-static enum err read_form(struct request *rq, struct client *c)
-{
-    const char *type = request_header(rq, "content-type");
-    const char *p = rq->raw;
-    const char *end = rq->raw + rq->raw_length;
-
-    if (type == NULL || strncasecmp(type, "application/x-www-form-urlencoded", 33) != 0)
-        return fail(rq, ERR_INVALID, "the body must be application/x-www-form-urlencoded");
-    while (p < end) {
-        const char *stop = find(p, end, '&');
-
-        TRY(read_pair(rq, c, p, stop));
-        p = stop + 1;
-    }
-    return OK;
-}
-
-static enum err read_basic(struct request *rq, struct client *c)
-{
-    const char *header = request_header(rq, "authorization");
-    char *text;
-    long n;
-    const char *colon;
-
-    if (header == NULL)
-        return OK;
-    if (strncasecmp(header, "Basic ", 6) != 0 || strlen(header) > SECRET_MAX)
-        return fail(rq, ERR_CREDENTIALS, "clients show themselves with Basic, or in the body");
-    if (c->id != NULL || c->secret != NULL)
-        return fail(rq, ERR_INVALID, "the client shows itself twice");
-    text = arena_alloc(rq->arena, strlen(header));
-    n = base64_decode(header + 6, strlen(header) - 6, text, strlen(header) - 1);
-    colon = n < 0 ? NULL : memchr(text, ':', (size_t)n);
-    if (colon == NULL)
-        return fail(rq, ERR_CREDENTIALS, "the Basic credentials are malformed");
-    c->id = decode(rq->arena, text, (size_t)(colon - text));
-    c->secret = decode(rq->arena, colon + 1, (size_t)(text + n - colon - 1));
-    return OK;
-}
-
-static enum err wrong_client(struct request *rq)
-{
-    return fail(rq, ERR_CREDENTIALS, "the client or its secret is wrong");
-}
-
-static bool is_client(struct request *rq, const struct client *c, const struct policy *policy,
-                      uint32_t who)
-{
-    const struct policy_principal *p = policy_principal(policy, who);
-
-    return policy_alive(policy, who) && p->kind == PRINCIPAL_SERVICE &&
-           strcmp(c->id, arena_printf(rq->arena, "%s/%s", policy_tenant(policy), p->name)) == 0;
-}
-
-/* The secret must be a token of the very service account that the client says it is. */
-static enum err check_client(struct request *rq, const struct client *c)
-{
-    struct claims claims;
-    struct policy *policy = NULL;
-    uint32_t who;
-    enum err e = c->id == NULL || c->secret == NULL
-                     ? ERR_TOKEN
-                     : access_token_open(rq->db, c->secret, &claims, &policy);
-
-    if (e != OK)
-        return e == ERR_TOKEN ? wrong_client(rq) : e;
-    who = policy_find_principal(policy, claims.principal);
-    if (!is_client(rq, c, policy, who)) {
-        policy_drop(policy);
-        return wrong_client(rq);
-    }
-    (void)session_begin(rq, &claims, policy, who);
-    return OK;
-}
-
-static enum err record(struct request *rq)
-{
-    request_object(rq, "service-accounts/%s", rq->caller.name);
-    return OK;
-}
-
-static enum err other_grant(struct request *rq)
-{
-    request_status(rq, 400);
-    return request_reply_json(rq, json_pack("{s:s,s:s}", "error", "unsupported_grant_type",
-                                            "error_description",
-                                            "this issuer knows client_credentials"));
+    for (size_t i = 0; i < sizeof(grants) / sizeof(grants[0]); i++)
+        if (strcmp(grants[i].name, name) == 0)
+            return &grants[i];
+    return NULL;
 }
 
 /* POST /oauth2/token */
 enum err post_oauth_token(struct request *rq)
 {
-    struct client c = {.grant_type = NULL};
+    struct oauth_client c;
+    struct form f;
+    const struct grant *grant;
+    const char *type;
 
-    TRY(read_form(rq, &c));
-    TRY(read_basic(rq, &c));
-    if (c.grant_type == NULL)
+    TRY(form_body(rq, &f));
+    type = form_get(&f, "grant_type");
+    if (type == NULL)
         return fail(rq, ERR_INVALID, "grant_type is missing");
-    if (strcmp(c.grant_type, "client_credentials") != 0)
-        return other_grant(rq);
-    TRY(check_client(rq, &c));
-    TRY(request_tx(rq, record));
-    return sign_in_reply(rq,
-                         &(struct bearer){.tenant_id = rq->caller.tenant_id,
-                                          .tenant = rq->caller.tenant,
-                                          .id = rq->caller.id,
-                                          .name = rq->caller.name,
-                                          .kind = "service",
-                                          .expires_ms = rq->caller.expires_ms},
-                         NULL);
+    grant = grant_find(type);
+    if (grant == NULL)
+        return oauth_fail(rq, ERR_INVALID, "unsupported_grant_type",
+                          "grant_type is none that this issuer knows");
+    TRY(oauth_client_identify(rq, &f, &c));
+    if (!oauth_client_may(&c, grant->name))
+        return oauth_fail(rq, ERR_INVALID, "unauthorized_client",
+                          "grant_type: the client was not given this grant");
+    return grant->run(rq, &f, &c);
 }
 
 /* GET /oauth2/jwks */
@@ -198,16 +57,63 @@ enum err get_jwks(struct request *rq)
     return request_reply_json(rq, set);
 }
 
+static void add_endpoint(struct request *rq, json_t *json, const char *name, const char *path)
+{
+    json_object_set_new(
+        json, name, json_string(arena_printf(rq->arena, "%s%s", access_jwt_issuer(), path)));
+}
+
+static json_t *texts(const char *words)
+{
+    json_t *list = json_array();
+
+    for (const char *p = words; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " "))
+        json_array_append_new(list, json_stringn(p, strcspn(p, " ")));
+    return list;
+}
+
 /* GET /.well-known/openid-configuration: only what there is (RFC 8414 §2). */
 enum err get_openid_configuration(struct request *rq)
 {
-    const char *issuer = access_jwt_issuer();
-    const char *token = arena_printf(rq->arena, "%s/oauth2/token", issuer);
-    const char *jwks = arena_printf(rq->arena, "%s/oauth2/jwks", issuer);
+    static const char *const endpoints[][2] = {
+        {"authorization_endpoint", "/oauth2/authorize"},
+        {"token_endpoint", "/oauth2/token"},
+        {"jwks_uri", "/oauth2/jwks"},
+        {"userinfo_endpoint", "/oauth2/userinfo"},
+        {"introspection_endpoint", "/oauth2/introspect"},
+        {"revocation_endpoint", "/oauth2/revoke"},
+        {"device_authorization_endpoint", "/oauth2/device_authorization"},
+        {"end_session_endpoint", "/oauth2/logout"}};
+    static const char *const lists[][2] = {
+        {"response_types_supported", "code"},
+        {"response_modes_supported", "query"},
+        {"grant_types_supported",
+         GRANT_CODE " " GRANT_REFRESH " " GRANT_CLIENT " " GRANT_DEVICE " " GRANT_EXCHANGE},
+        {"code_challenge_methods_supported", "S256"},
+        {"subject_types_supported", "public"},
+        {"id_token_signing_alg_values_supported", "ES256"},
+        {"scopes_supported", "openid profile email offline_access chancery"},
+        {"acr_values_supported", "pwd mfa"},
+        {"prompt_values_supported", "none login consent"},
+        {"claims_supported", "iss sub aud azp exp iat nonce auth_time acr amr sid name "
+                             "preferred_username email email_verified"},
+        {"token_endpoint_auth_methods_supported",
+         "client_secret_basic client_secret_post private_key_jwt none"},
+        {"token_endpoint_auth_signing_alg_values_supported", "ES256"},
+        {"introspection_endpoint_auth_methods_supported",
+         "client_secret_basic client_secret_post private_key_jwt"},
+        {"introspection_endpoint_auth_signing_alg_values_supported", "ES256"},
+        {"revocation_endpoint_auth_methods_supported",
+         "client_secret_basic client_secret_post private_key_jwt none"},
+        {"revocation_endpoint_auth_signing_alg_values_supported", "ES256"}};
+    json_t *json = json_pack("{s:s,s:b,s:b,s:b}", "issuer", access_jwt_issuer(),
+                             "authorization_response_iss_parameter_supported", 1,
+                             "request_parameter_supported", 0, "request_uri_parameter_supported",
+                             0);
 
-    return request_reply_json(
-        rq, json_pack("{s:s,s:s,s:s,s:[s],s:[],s:[ss]}", "issuer", issuer, "token_endpoint", token,
-                      "jwks_uri", jwks, "grant_types_supported", "client_credentials",
-                      "response_types_supported", "token_endpoint_auth_methods_supported",
-                      "client_secret_basic", "client_secret_post"));
+    for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
+        add_endpoint(rq, json, endpoints[i][0], endpoints[i][1]);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        json_object_set_new(json, lists[i][0], texts(lists[i][1]));
+    return request_reply_json(rq, json);
 }

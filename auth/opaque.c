@@ -95,3 +95,14 @@ const char *opaque_mac(struct arena *a, const char *purpose, const char *text)
 
     return base64url_encode(a, mac.bytes, SHA256_SIZE);
 }
+
+void opaque_key(const char *purpose, uint8_t out[SEAL_KEY])
+{
+    char what[64];
+    struct digest d;
+
+    (void)snprintf(what, sizeof(what), "key: %s", purpose);
+    d = hmac_sha256(own_key.bytes, SHA256_SIZE, what, strlen(what));
+    memcpy(out, d.bytes, SEAL_KEY);
+    OPENSSL_cleanse(&d, sizeof(d));
+}

@@ -26,6 +26,8 @@ void opaque_derive(struct arena *a, const char *prefix, const char *tenant_id, c
                    struct opaque *out);
 /* Is this one in form? text is borrowed. */
 bool opaque_parse(const char *prefix, const char *text, struct opaque *out);
+/* A key for seal(), for this purpose and no other. */
+void opaque_key(const char *purpose, uint8_t out[SEAL_KEY]);
 /* base64url of a MAC over the text, for this purpose and no other. */
 const char *opaque_mac(struct arena *a, const char *purpose, const char *text);
 

@@ -75,7 +75,7 @@ static void set_policy(struct request *rq, const char *next)
     request_set_header(rq, "Cache-Control", "no-store");
 }
 
-enum err page_reply(struct request *rq, struct text *t, unsigned status, const char *next)
+enum err page_send(struct request *rq, struct text *t, unsigned status, const char *next)
 {
     text_puts(t, "</main></body></html>\n");
     arena_own(rq->arena, t->data, free);
@@ -94,7 +94,7 @@ void page_problem(struct request *rq, unsigned status, const char *message)
     text_puts(&t, "<p class=\"alert\">");
     page_text(&t, message);
     text_puts(&t, "</p>\n");
-    (void)page_reply(rq, &t, status, NULL);
+    (void)page_send(rq, &t, status, NULL);
 }
 
 const char *page_cookie(struct request *rq, const char *name)

@@ -5,7 +5,7 @@
 #include "core/request.h"
 
 /* The few pages that people see while they sign in: plain HTML forms, no script, nothing loaded.
- * Write between page_begin and page_reply; texts from outside only through page_text. */
+ * Write between page_begin and page_send; texts from outside only through page_text. */
 enum { PAGE_MAX = 65536 };
 
 void page_begin(struct text *t, const char *title);
@@ -14,7 +14,7 @@ void page_text(struct text *t, const char *s);
 void page_hidden(struct text *t, const char *name, const char *value);
 /* Sent with a policy that allows nothing but our style and forms to ourselves and, after them, to
  * next (an origin; NULL for none). Takes t. */
-enum err page_reply(struct request *rq, struct text *t, unsigned status, const char *next);
+enum err page_send(struct request *rq, struct text *t, unsigned status, const char *next);
 /* A page that only says what is wrong. */
 void page_problem(struct request *rq, unsigned status, const char *message);
 

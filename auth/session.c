@@ -63,6 +63,11 @@ static void introduce(const struct session *s, struct request *rq)
     };
 }
 
+static int64_t mfa_age(const struct claims *claims)
+{
+    return claims->mfa_ms == 0 ? -1 : (time_now_ms() - claims->mfa_ms) / 1000;
+}
+
 /* The newest is first, so it hides an older one of the same request. */
 struct session *session_begin(struct request *rq, const struct claims *claims,
                               struct policy *policy, uint32_t principal)
@@ -81,7 +86,7 @@ struct session *session_begin(struct request *rq, const struct claims *claims,
                           .claims = *claims,
                           .circumstances = {.remote = rq->remote,
                                             .purpose = request_header(rq, "chancery-purpose"),
-                                            .mfa_age_s = -1}};
+                                            .mfa_age_s = mfa_age(claims)}};
     (void)pthread_mutex_lock(&shard->lock);
     s->next = shard->first;
     shard->first = s;
@@ -121,6 +126,8 @@ enum err session_renew(struct session *s, struct request *rq, struct policy *pol
 
 bool session_may(const struct session *s, enum action a, uint32_t scope)
 {
+    if (s->claims.limited && !action_in(&s->claims.scope, a))
+        return false;
     return policy_decide(s->policy, &(struct policy_question){s->principal, a, scope, time_now_ms(),
                                                               &s->circumstances});
 }

@@ -14,6 +14,9 @@ struct sign_in {
     const char *id;
     const char *name;
     const char *password_hash;
+    const char *amr; /* how: "pwd", and more with a second factor (RFC 8176) */
+    int64_t auth_ms; /* when */
+    int64_t mfa_ms;  /* with a second factor; 0 for none */
 };
 
 /* ERR_CREDENTIALS for any reason, after the same time; ERR_RATE, before any work, while the account

@@ -4,7 +4,9 @@
 #include "auth/access_token.h"
 #include "auth/auth.h"
 #include "auth/handlers.h"
+#include "auth/login_session.h"
 #include "auth/password.h"
+#include "auth/second_factor.h"
 #include "auth/session.h"
 
 #include <string.h>
@@ -31,42 +33,59 @@ struct login {
     const char *tenant;
     const char *user;
     const char *password;
+    const char *code;
 };
 
 const struct field login_fields[] = {
     TEXT(struct login, tenant, 63),
     TEXT(struct login, user, 63),
     TEXT(struct login, password, PASSWORD_MAX),
+    OPT_TEXT(struct login, code, 20),
     FIELDS_END,
 };
 
-static enum err record(struct request *rq)
+struct begun {
+    struct sign_in who;
+    struct opaque handle;
+};
+
+static enum err begin(struct request *rq)
 {
+    struct begun *b = session_of(rq)->work;
+
     request_object(rq, "users/%s", rq->caller.name);
-    return OK;
+    return login_session_begin(rq, &b->who, "password", &b->handle);
 }
 
 /* POST /v1/login */
 enum err post_login(struct request *rq)
 {
-    struct login l;
-    struct sign_in found;
+    struct login l = {.code = NULL};
+    struct begun b;
     enum err e;
 
     TRY(request_read(rq, &l));
     if (name_valid(l.user))
         request_object(rq, "users/%s", l.user);
-    e = sign_in(rq, l.tenant, l.user, l.password, &found);
+    e = sign_in(rq, l.tenant, l.user, l.password, &b.who);
     if (e == ERR_CREDENTIALS)
         return fail(rq, e, "the tenant, user or password is wrong");
     TRY(e);
-    TRY(request_tx(rq, record));
+    TRY(second_factor_check(rq, l.code, &b.who));
+    TRY(login_session_enter(rq, b.who.tenant_id, b.who.id));
+    opaque_make(rq->arena, COOKIE_PREFIX, b.who.tenant_id, &b.handle);
+    session_of(rq)->work = &b;
+    TRY(request_tx(rq, begin));
     return sign_in_reply(rq,
-                         &(struct bearer){.tenant_id = found.tenant_id,
-                                          .tenant = found.tenant,
-                                          .id = found.id,
-                                          .name = found.name,
-                                          .kind = "user"},
+                         &(struct bearer){.tenant_id = b.who.tenant_id,
+                                          .tenant = b.who.tenant,
+                                          .id = b.who.id,
+                                          .name = b.who.name,
+                                          .kind = "user",
+                                          .session_id = b.handle.id,
+                                          .auth_ms = b.who.auth_ms,
+                                          .mfa_ms = b.who.mfa_ms,
+                                          .amr = b.who.amr},
                          NULL);
 }
 
@@ -88,6 +107,9 @@ static enum err store(struct request *rq)
 
     request_object(rq, "users/%s", rq->caller.name);
     request_status(rq, 204);
+    auth_mark_policy_changed(rq);
+    TRY(login_session_end_all(rq->db, rq->caller.id, session_of(rq)->claims.session,
+                              "the password was changed"));
     return sign_in_store(rq->db, rq->caller.id, c->hash);
 }
 

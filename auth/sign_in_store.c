@@ -107,6 +107,8 @@ enum err sign_in(struct request *rq, const char *tenant, const char *user, const
         return rate(rq, wait);
     TRY(find(rq, tenant, user, out));
     TRY(check(rq, account, out->password_hash, password));
+    out->amr = "pwd";
+    out->auth_ms = time_now_ms();
     rq->caller.kind = PRINCIPAL_USER;
     rq->caller.id = out->id;
     rq->caller.name = out->name;

@@ -2,6 +2,7 @@
 #ifndef AUTH_TOKEN_H
 #define AUTH_TOKEN_H
 
+#include "auth/action.h"
 #include "core/crypto.h"
 #include "core/text.h"
 
@@ -16,6 +17,11 @@ struct claims {
     char principal[ID_SIZE];
     char id[ID_SIZE]; /* jti, or the personal access token's id */
     int64_t expires_ms;
+    char session[ID_SIZE];   /* that the token dies with; "" for none */
+    int64_t auth_ms;         /* when its bearer signed in */
+    int64_t mfa_ms;          /* with a second factor; 0 for none */
+    bool limited;            /* to the actions of its scope */
+    struct action_set scope; /* if it is */
 };
 
 /* Credentials found good, by the SHA-256 of their exact bytes: a hit costs about a microsecond,

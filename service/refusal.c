@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/refusal.h"
 
+#include "auth/page.h"
+
 #include <string.h>
 
 /* Limits that are left to the database, so that nothing needs to be read before it is changed. */
@@ -25,9 +27,11 @@ void refusal_explain(struct request *rq, enum err e)
         }
 }
 
-/* RFC 6749 §5.2. */
-static const char *oauth_code(enum err e)
+/* RFC 6749 §5.2; auth's handlers name the other codes as the target. */
+static const char *oauth_code(const struct request *rq, enum err e)
 {
+    if (rq->target != NULL && err_status(e) < 500)
+        return rq->target;
     switch (e) {
     case ERR_CREDENTIALS:
     case ERR_TOKEN:
@@ -50,7 +54,7 @@ static json_t *body(const struct request *rq, enum err e, const char *message)
     enum dialect dialect = rq->route == NULL ? DIALECT_CHANCERY : rq->route->dialect;
 
     if (dialect == DIALECT_OAUTH)
-        return json_pack("{s:s, s:s}", "error", oauth_code(e), "error_description", message);
+        return json_pack("{s:s, s:s}", "error", oauth_code(rq, e), "error_description", message);
     if (dialect == DIALECT_OIP)
         return json_pack("{s:s}", "error", message);
     return json_pack("{s:{s:s, s:s, s:s*, s:[]}}", "error", "code", err_slug(e), "message", message,
@@ -72,7 +76,32 @@ static bool has_header(const struct reply *r, const char *name)
     return false;
 }
 
-void refusal_reply(struct request *rq, enum err e)
+/* People get a page; a handler may have made a better one already. */
+static void reply_page(struct request *rq, enum err e)
+{
+    const char *type = rq->reply.type;
+
+    if (rq->reply.kind != REPLY_BYTES || type == NULL || strncmp(type, "text/html", 9) != 0)
+        page_problem(rq, err_status(e), message_of(rq, e));
+    rq->reply.status = err_status(e);
+    rq->outcome = e;
+}
+
+/* RFC 9110 §11.6.1; RFC 6749 §5.2 for clients; RFC 9470 when a second factor is needed. */
+static void challenge(struct request *rq, enum err e)
+{
+    bool client = e == ERR_CREDENTIALS && rq->route != NULL && rq->route->dialect == DIALECT_OAUTH;
+
+    if (e == ERR_TOKEN || e == ERR_CREDENTIALS)
+        request_set_header(rq, "WWW-Authenticate",
+                           client ? "Basic realm=\"chancery\"" : "Bearer realm=\"chancery\"");
+    if (e == ERR_STEP_UP)
+        request_set_header(rq, "WWW-Authenticate",
+                           "Bearer realm=\"chancery\", "
+                           "error=\"insufficient_user_authentication\", acr_values=\"mfa\"");
+}
+
+static void reply_json(struct request *rq, enum err e)
 {
     json_t *json = body(rq, e, message_of(rq, e));
 
@@ -82,8 +111,17 @@ void refusal_reply(struct request *rq, enum err e)
     rq->reply.stream = (struct stream){.next = NULL};
     (void)request_reply_json(rq, json);
     rq->reply.status = err_status(e);
-    if (e == ERR_TOKEN || e == ERR_CREDENTIALS)
-        request_set_header(rq, "WWW-Authenticate", "Bearer realm=\"chancery\"");
+    challenge(rq, e);
+    if (rq->route != NULL && rq->route->dialect == DIALECT_OAUTH)
+        request_set_header(rq, "Cache-Control", "no-store");
+}
+
+void refusal_reply(struct request *rq, enum err e)
+{
+    if (rq->route != NULL && rq->route->dialect == DIALECT_PAGE)
+        reply_page(rq, e);
+    else
+        reply_json(rq, e);
     if ((err_status(e) == 503 || e == ERR_RATE) && !has_header(&rq->reply, "Retry-After"))
         request_set_header(rq, "Retry-After", "1");
 }

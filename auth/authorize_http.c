@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/authorize.h"
+
+#include "auth/auth.h"
+#include "auth/handlers.h"
+#include "auth/session.h"
+
+#include <string.h>
+
+static bool wants_silence(const struct authorize *z)
+{
+    return z->prompt != NULL && strcmp(z->prompt, "none") == 0;
+}
+
+/* A browser signed in to another tenant is nobody here. */
+static enum err look_for_browser(struct request *rq, struct authorize *z)
+{
+    enum err e = login_session_of_browser(rq, &z->session);
+
+    if (e != OK && e != ERR_NOT_FOUND)
+        return e;
+    z->signed_in = e == OK && strcmp(rq->caller.tenant_id, z->client.tenant_id) == 0;
+    return OK;
+}
+
+static enum err give_code(struct request *rq, struct authorize *z)
+{
+    z->code = ""; /* is wanted */
+    TRY(authorize_commit(rq, z));
+    if (z->cookie.text != NULL)
+        login_session_set_cookie(rq, z->cookie.text);
+    return authorize_answer(rq, z, NULL);
+}
+
+static enum err go_on(struct request *rq, struct authorize *z)
+{
+    bool asks;
+
+    if (authorize_needs_sign_in(z))
+        return wants_silence(z) ? authorize_answer(rq, z, "login_required")
+                                : authorize_sign_in_page(rq, z, 200, NULL);
+    TRY(authorize_needs_consent(rq, z, &asks));
+    if (asks)
+        return wants_silence(z) ? authorize_answer(rq, z, "consent_required")
+                                : authorize_consent_page(rq, z);
+    return give_code(rq, z);
+}
+
+/* GET /oauth2/authorize */
+enum err get_oauth_authorize(struct request *rq)
+{
+    struct authorize z = {.max_age = -1};
+    const char *error = NULL;
+
+    TRY(form_query(rq, &z.form));
+    TRY(authorize_read(rq, &z, &error));
+    if (error != NULL)
+        return authorize_answer(rq, &z, error);
+    TRY(look_for_browser(rq, &z));
+    return go_on(rq, &z);
+}
+
+static enum err decide(struct request *rq, struct authorize *z, const char *decision)
+{
+    TRY(look_for_browser(rq, z));
+    if (!z->signed_in)
+        return fail(rq, ERR_DENIED, "you are not signed in any more; go back and reload");
+    if (strcmp(decision, "allow") == 0) {
+        z->consented = true;
+        return give_code(rq, z);
+    }
+    TRY(authorize_commit(rq, z));
+    rq->detail = "the person refused";
+    return authorize_answer(rq, z, "access_denied");
+}
+
+/* A new session at every sign-in, whatever cookie came along: none can be foisted on a browser. */
+static enum err sign_in_and_go_on(struct request *rq, struct authorize *z)
+{
+    bool asks;
+    enum err e = authorize_sign_in(rq, &z->form, &z->who);
+
+    if (e == OK && strcmp(z->who.tenant_id, z->client.tenant_id) != 0)
+        return fail(rq, ERR_DENIED, "tenant: is not the client's");
+    if (e == ERR_CREDENTIALS || e == ERR_RATE || e == ERR_STEP_UP || e == ERR_TOKEN) {
+        (void)authorize_sign_in_page(rq, z, err_status(e), rq->detail);
+        return e;
+    }
+    TRY(e);
+    opaque_make(rq->arena, COOKIE_PREFIX, z->client.tenant_id, &z->cookie);
+    TRY(authorize_needs_consent(rq, z, &asks));
+    if (!asks)
+        return give_code(rq, z);
+    TRY(authorize_commit(rq, z));
+    login_session_set_cookie(rq, z->cookie.text);
+    return authorize_consent_page(rq, z);
+}
+
+/* POST /oauth2/authorize: from our own page alone. */
+enum err post_oauth_authorize(struct request *rq)
+{
+    struct authorize z = {.max_age = -1};
+    const char *error = NULL;
+    const char *decision;
+
+    TRY(form_body(rq, &z.form));
+    TRY(page_check(rq, form_get(&z.form, "csrf")));
+    TRY(authorize_read(rq, &z, &error));
+    if (error != NULL)
+        return ERR_INVALID; /* rq->detail says what it is */
+    decision = form_get(&z.form, "decision");
+    return decision != NULL ? decide(rq, &z, decision) : sign_in_and_go_on(rq, &z);
+}
+
+struct leaving {
+    struct form form;
+    struct login_session session;
+    bool signed_in;
+    const char *back; /* where to, once signed out; NULL for nowhere */
+};
+
+/* OpenID Connect RP-Initiated Logout: only to an address that the client has registered for it. */
+static enum err read_leaving(struct request *rq, struct leaving *l)
+{
+    const char *uri = form_get(&l->form, "post_logout_redirect_uri");
+    const char *id = form_get(&l->form, "client_id");
+    const char *state = form_get(&l->form, "state");
+    struct oauth_client c;
+    enum err e = login_session_of_browser(rq, &l->session);
+
+    if (e != OK && e != ERR_NOT_FOUND)
+        return e;
+    l->signed_in = e == OK;
+    if (uri == NULL)
+        return OK;
+    if (id == NULL)
+        return fail(rq, ERR_INVALID, "client_id is missing beside post_logout_redirect_uri");
+    e = oauth_client_open(rq->db, id, &c);
+    if (e == ERR_NOT_FOUND || (e == OK && !redirect_uri_matches(&c.logout_uris, uri)))
+        return fail(rq, ERR_INVALID, "post_logout_redirect_uri is none the client has registered");
+    l->back = state == NULL ? uri
+                            : arena_printf(rq->arena, "%s%cstate=%s", uri,
+                                           strchr(uri, '?') == NULL ? '?' : '&',
+                                           form_encode(rq->arena, state));
+    return e;
+}
+
+static enum err leave_page(struct request *rq, const struct leaving *l)
+{
+    static const char *const carried[] = {"post_logout_redirect_uri", "client_id", "state", NULL};
+    const char *token = page_token(rq);
+    struct text t;
+
+    page_begin(&t, l->signed_in ? "Sign out?" : "You are not signed in");
+    if (l->signed_in) {
+        text_puts(&t, "<form method=\"post\" action=\"/oauth2/logout\">\n");
+        page_hidden(&t, "csrf", token);
+        for (size_t i = 0; carried[i] != NULL; i++)
+            page_hidden(&t, carried[i], form_get(&l->form, carried[i]));
+        text_puts(&t, "<button>Sign out</button></form>\n");
+    }
+    return page_send(rq, &t, 200, NULL);
+}
+
+/* GET /oauth2/logout: asks first, as any site can send a browser here. */
+enum err get_oauth_logout(struct request *rq)
+{
+    struct leaving l = {.back = NULL};
+
+    TRY(form_query(rq, &l.form));
+    TRY(read_leaving(rq, &l));
+    return leave_page(rq, &l);
+}
+
+static enum err end(struct request *rq)
+{
+    const struct leaving *l = session_of(rq)->work;
+
+    request_object(rq, "users/%s", rq->caller.name);
+    auth_mark_policy_changed(rq);
+    return login_session_end(rq->db, l->session.id, "signed out");
+}
+
+/* POST /oauth2/logout */
+enum err post_oauth_logout(struct request *rq)
+{
+    struct leaving l = {.back = NULL};
+    struct text t;
+
+    TRY(form_body(rq, &l.form));
+    TRY(page_check(rq, form_get(&l.form, "csrf")));
+    TRY(read_leaving(rq, &l));
+    if (!l.signed_in)
+        return fail(rq, ERR_CONFLICT, "you are not signed in");
+    session_of(rq)->work = &l;
+    TRY(request_tx(rq, end));
+    login_session_set_cookie(rq, NULL);
+    if (l.back != NULL)
+        return page_redirect(rq, l.back);
+    page_begin(&t, "You are signed out");
+    return page_send(rq, &t, 200, NULL);
+}

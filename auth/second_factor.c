@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/second_factor.h"
+
+#include "auth/delay.h"
+#include "auth/session.h"
+#include "auth/totp_store.h"
+
+#include <string.h>
+
+static const struct field columns[] = {
+    BOOL(struct factors, totp),
+    BOOL(struct factors, webauthn),
+    BOOL(struct factors, required),
+    INT(struct factors, max_age, 60, 86400),
+    FIELDS_END,
+};
+
+QUERY(factors_sql,
+      "SELECT EXISTS (SELECT FROM totp WHERE tenant_id = current_tenant()"
+      " AND principal_id = $1::uuid AND confirmed_at IS NOT NULL) AS totp,"
+      " EXISTS (SELECT FROM webauthn_credential WHERE tenant_id = current_tenant()"
+      " AND principal_id = $1::uuid) AS webauthn, coalesce((SELECT required FROM mfa_policy"
+      " WHERE tenant_id = current_tenant()), false) AS required, coalesce((SELECT max_age"
+      " FROM mfa_policy WHERE tenant_id = current_tenant()), 900) AS max_age");
+
+struct look {
+    struct db *db;
+    const char *id;
+    struct factors *out;
+};
+
+static enum err find(void *arg)
+{
+    const struct look *l = arg;
+
+    return db_one(l->db, &factors_sql, columns, l->out, PARAMS(P_TEXT(l->id)));
+}
+
+enum err factors_of(struct db *db, const char *tenant_id, const char *principal_id,
+                    struct factors *out)
+{
+    struct look l = {.db = db, .id = principal_id, .out = out};
+
+    return db_tx(db, TX_POINT, tenant_id, find, &l);
+}
+
+struct trial {
+    struct db *db;
+    const char *id;
+    const char *code;
+    const char *amr;
+};
+
+static enum err use(void *arg)
+{
+    struct trial *t = arg;
+
+    return totp_use(t->db, t->id, t->code, &t->amr);
+}
+
+/* Guessing codes costs the same waits as guessing passwords, and from everywhere at once too: this
+ * locks nobody out who has not lost the password already. */
+static enum err try_code(struct request *rq, const char *code, struct sign_in *who)
+{
+    const char *account = arena_printf(rq->arena, "mfa:%s/%s", who->tenant, who->name);
+    struct trial t = {.db = rq->db, .id = who->id, .code = code};
+    int64_t wait = delay_before(account, "anywhere", time_steady_ms());
+    enum err e;
+
+    if (wait > 0) {
+        request_set_header(rq, "Retry-After",
+                           arena_printf(rq->arena, "%lld", (long long)(wait + 999) / 1000));
+        return fail(rq, ERR_RATE, "code: too many wrong codes; try again in %lld s",
+                    (long long)(wait + 999) / 1000);
+    }
+    e = db_tx(rq->db, TX_WRITE, who->tenant_id, use, &t);
+    if (e == ERR_CREDENTIALS) {
+        delay_failed(account, "anywhere", time_steady_ms());
+        return fail(rq, e, "code: is wrong, or was used already");
+    }
+    TRY(e);
+    delay_succeeded(account, "anywhere");
+    who->amr = t.amr;
+    who->mfa_ms = time_now_ms();
+    return OK;
+}
+
+enum err second_factor_check(struct request *rq, const char *code, struct sign_in *who)
+{
+    struct factors f;
+
+    TRY(factors_of(rq->db, who->tenant_id, who->id, &f));
+    if (!f.totp)
+        return OK;
+    if (code == NULL) {
+        rq->target = "code";
+        return fail(rq, ERR_STEP_UP, "code: the code of your second factor is needed");
+    }
+    return try_code(rq, code, who);
+}
+
+enum err second_factor_fresh(struct request *rq)
+{
+    const struct session *s = session_of(rq);
+    int64_t age = s->claims.mfa_ms == 0 ? INT64_MAX : (time_now_ms() - s->claims.mfa_ms) / 1000;
+    struct factors f;
+
+    if (rq->caller.kind != PRINCIPAL_USER)
+        return OK;
+    TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, &f));
+    if ((!f.totp && !f.webauthn && !f.required) || age <= f.max_age)
+        return OK;
+    return fail(rq, ERR_STEP_UP,
+                "this needs a second factor shown within %lld s; POST /v1/me/step-up takes its code",
+                (long long)f.max_age);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/second_factor.h"
+
+#include "auth/auth.h"
+#include "auth/authority.h"
+#include "auth/handlers.h"
+#include "auth/login_session.h"
+#include "auth/password.h"
+#include "auth/principal.h"
+#include "auth/session.h"
+#include "auth/totp_store.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+enum { BASE32_TEXT = TOTP_SECRET * 8 / 5, CODE_MAX = 20 };
+
+struct totp_body {
+    const char *password;
+    const char *code;
+};
+const struct field totp_begin_fields[] = {TEXT(struct totp_body, password, PASSWORD_MAX),
+                                          FIELDS_END};
+const struct field totp_code_fields[] = {TEXT(struct totp_body, code, CODE_MAX), FIELDS_END};
+
+struct work {
+    uint8_t secret[TOTP_SECRET];
+    const char *code;
+    const char *codes[RECOVERY_CODES];
+};
+
+/* A factor belongs to a person who is there: not to a token somebody found. */
+static enum err must_be_signed_in(struct request *rq)
+{
+    const struct session *s = session_of(rq);
+
+    if (rq->caller.kind != PRINCIPAL_USER || s->claims.kind != TOKEN_ACCESS ||
+        s->claims.session[0] == '\0' || s->claims.limited)
+        return fail(rq, ERR_DENIED, "second factors are for users who have signed in here");
+    return OK;
+}
+
+/* RFC 4648 §6. */
+static void base32(const uint8_t secret[TOTP_SECRET], char out[BASE32_TEXT + 1])
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+    for (size_t i = 0; i < BASE32_TEXT; i++) {
+        size_t bit = 5 * i;
+        unsigned two = (unsigned)secret[bit / 8] << 8 |
+                       (bit / 8 + 1 < TOTP_SECRET ? secret[bit / 8 + 1] : 0U);
+
+        out[i] = letters[two >> (11 - bit % 8) & 31];
+    }
+    out[BASE32_TEXT] = '\0';
+}
+
+static enum err begin(struct request *rq)
+{
+    const struct work *w = session_of(rq)->work;
+
+    request_object(rq, "users/%s", rq->caller.name);
+    return totp_begin(rq->db, rq->caller.id, w->secret);
+}
+
+/* POST /v1/me/totp */
+enum err post_my_totp(struct request *rq)
+{
+    struct totp_body b;
+    struct work w;
+    char text[BASE32_TEXT + 1];
+    enum err e;
+
+    TRY(request_read(rq, &b));
+    TRY(must_be_signed_in(rq));
+    e = sign_in_again(rq, b.password);
+    rq->target = "password";
+    if (e == ERR_CREDENTIALS)
+        return fail(rq, ERR_DENIED, "password: is not the password");
+    TRY(e);
+    random_bytes(w.secret, sizeof(w.secret));
+    session_of(rq)->work = &w;
+    e = request_tx(rq, begin);
+    if (e == ERR_EXISTS)
+        return fail(rq, ERR_CONFLICT, "there are one-time codes already; remove them first");
+    TRY(e);
+    base32(w.secret, text);
+    OPENSSL_cleanse(w.secret, sizeof(w.secret));
+    request_status(rq, 201);
+    request_set_header(rq, "Cache-Control", "no-store");
+    return request_reply_json(
+        rq, json_pack("{s:s,s:s}", "secret", text, "uri",
+                      arena_printf(rq->arena,
+                                   "otpauth://totp/Chancery:%s%%2F%s?secret=%s&issuer=Chancery",
+                                   rq->caller.tenant, rq->caller.name, text)));
+}
+
+/* The same session, and from now on with a second factor. */
+static enum err reply_fresh(struct request *rq, const char *amr, json_t *more)
+{
+    const struct session *s = session_of(rq);
+
+    return sign_in_reply(rq,
+                         &(struct bearer){.tenant_id = rq->caller.tenant_id,
+                                          .tenant = rq->caller.tenant,
+                                          .id = rq->caller.id,
+                                          .name = rq->caller.name,
+                                          .kind = "user",
+                                          .session_id = s->claims.session,
+                                          .auth_ms = s->claims.auth_ms,
+                                          .mfa_ms = time_now_ms(),
+                                          .amr = amr},
+                         more);
+}
+
+static enum err confirm(struct request *rq)
+{
+    struct session *s = session_of(rq);
+    struct work *w = s->work;
+
+    request_object(rq, "users/%s", rq->caller.name);
+    TRY(totp_confirm(rq->db, rq->caller.id, w->code));
+    TRY(login_session_factor(rq->db, s->claims.session, "pwd otp mfa"));
+    return recovery_codes_make(rq->db, rq->caller.id, w->codes);
+}
+
+static enum err wrong_code(struct request *rq)
+{
+    rq->target = "code";
+    return fail(rq, ERR_DENIED, "code: is wrong, or was used already");
+}
+
+/* POST /v1/me/totp/confirm */
+enum err post_my_totp_confirm(struct request *rq)
+{
+    struct totp_body b;
+    struct work w;
+    json_t *list;
+    enum err e;
+
+    TRY(request_read(rq, &b));
+    TRY(must_be_signed_in(rq));
+    w.code = b.code;
+    session_of(rq)->work = &w;
+    e = request_tx(rq, confirm);
+    if (e == ERR_CREDENTIALS)
+        return wrong_code(rq);
+    if (e == ERR_NOT_FOUND)
+        return fail(rq, ERR_CONFLICT, "there is no secret that waits; POST /v1/me/totp makes one");
+    TRY(e);
+    list = json_array();
+    for (size_t i = 0; i < RECOVERY_CODES; i++)
+        json_array_append_new(list, json_string(w.codes[i]));
+    return reply_fresh(rq, "pwd otp mfa", json_pack("{s:o}", "recovery_codes", list));
+}
+
+/* The code is tried first, in a transaction of its own: a wrong one counts even so. */
+static enum err show_code(struct request *rq, const char *code, struct sign_in *who)
+{
+    struct factors f;
+    enum err e;
+
+    *who = (struct sign_in){.tenant_id = rq->caller.tenant_id,
+                            .tenant = rq->caller.tenant,
+                            .id = rq->caller.id,
+                            .name = rq->caller.name};
+    TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, &f));
+    if (!f.totp)
+        return fail(rq, ERR_CONFLICT, "there are no one-time codes; POST /v1/me/totp begins");
+    e = second_factor_check(rq, code, who);
+    return e == ERR_CREDENTIALS ? wrong_code(rq) : e;
+}
+
+static enum err step_up(struct request *rq)
+{
+    const struct session *s = session_of(rq);
+    const struct sign_in *who = s->work;
+
+    request_object(rq, "users/%s", rq->caller.name);
+    return login_session_factor(rq->db, s->claims.session, who->amr);
+}
+
+/* POST /v1/me/step-up */
+enum err post_my_step_up(struct request *rq)
+{
+    struct totp_body b;
+    struct sign_in who;
+
+    TRY(request_read(rq, &b));
+    TRY(must_be_signed_in(rq));
+    TRY(show_code(rq, b.code, &who));
+    session_of(rq)->work = &who;
+    TRY(request_tx(rq, step_up));
+    return reply_fresh(rq, who.amr, NULL);
+}
+
+static enum err take_away(struct request *rq)
+{
+    request_object(rq, "users/%s", rq->caller.name);
+    request_status(rq, 204);
+    return totp_remove(rq->db, rq->caller.id);
+}
+
+/* POST /v1/me/totp/remove */
+enum err post_my_totp_remove(struct request *rq)
+{
+    struct totp_body b;
+    struct sign_in who;
+
+    TRY(request_read(rq, &b));
+    TRY(must_be_signed_in(rq));
+    TRY(show_code(rq, b.code, &who));
+    TRY(request_tx(rq, take_away));
+    return request_reply_empty(rq);
+}
+
+static const struct field factors_fields[] = {
+    BOOL(struct factors, totp), BOOL(struct factors, webauthn), BOOL(struct factors, required),
+    INT(struct factors, max_age, 60, 86400), FIELDS_END};
+
+/* GET /v1/me/second-factors */
+enum err get_my_factors(struct request *rq)
+{
+    struct factors f;
+
+    TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, &f));
+    return request_reply(rq, factors_fields, &f);
+}
+
+const struct field mfa_policy_fields[] = {BOOL(struct factors, required),
+                                          OPT_INT(struct factors, max_age, 60, 86400), FIELDS_END};
+
+QUERY(mfa_policy_put_sql,
+      "INSERT INTO mfa_policy (tenant_id, required, max_age) VALUES (current_tenant(), $1::boolean,"
+      " $2::bigint) ON CONFLICT ON CONSTRAINT mfa_policy_key DO UPDATE SET required = $1::boolean,"
+      " max_age = $2::bigint");
+
+/* GET /v1/mfa-policy */
+enum err get_mfa_policy(struct request *rq)
+{
+    struct factors f;
+
+    TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, &f));
+    return request_reply(rq, mfa_policy_fields, &f);
+}
+
+/* PUT /v1/mfa-policy */
+enum err put_mfa_policy(struct request *rq)
+{
+    struct factors f = {.max_age = MFA_MAX_AGE_S};
+
+    TRY(request_read(rq, &f));
+    request_object(rq, "mfa-policy");
+    TRY(db_change(rq->db, &mfa_policy_put_sql, PARAMS(P_BOOL(f.required), P_INT(f.max_age))));
+    return request_reply(rq, mfa_policy_fields, &f);
+}
+
+static enum err find_user(struct request *rq, struct principal *p)
+{
+    uint32_t index;
+
+    TRY(authority_fence(rq));
+    TRY(principal_find(rq->db, "user", rq->args[0], p));
+    request_object(rq, "users/%s", p->name);
+    index = policy_find_principal(session_of(rq)->policy, p->id);
+    return authority_covers(rq, index);
+}
+
+/* POST /v1/users/{user}/second-factors/reset. Nobody does it to an account that may more. */
+enum err post_factor_reset(struct request *rq)
+{
+    struct principal p;
+
+    TRY(find_user(rq, &p));
+    auth_mark_policy_changed(rq);
+    TRY(factors_remove(rq->db, p.id));
+    TRY(login_session_end_all(rq->db, p.id, NULL, "the second factor was taken away"));
+    return request_reply_empty(rq);
+}
