@@ -134,19 +134,22 @@ static enum err send(struct db *db, const struct query *q, int rows, const struc
                      size_t count)
 {
     const char *values[DB_PARAMS_MAX];
-    int lengths[DB_PARAMS_MAX] = {0};
-    int formats[DB_PARAMS_MAX] = {0};
+    int lengths[DB_PARAMS_MAX];
+    int formats[DB_PARAMS_MAX];
 
     if (count > DB_PARAMS_MAX || db->pendings == DB_PENDING_MAX)
         return note(db, ERR_INTERNAL);
     for (size_t i = 0; i < count; i++) {
+        bool bytes = params[i].type == PARAM_BYTES;
+
         values[i] = db_param(db->arena, &params[i]);
-        if (params[i].type == PARAM_BYTES) {
-            lengths[i] = (int)params[i].length;
-            formats[i] = 1;
-        }
+        lengths[i] = bytes ? (int)params[i].length : 0;
+        formats[i] = bytes;
     }
-    if (PQsendQueryPrepared(db->conn, q->name, (int)count, values, lengths, formats, 0) != 1)
+    if ((q->name == NULL
+             ? PQsendQueryParams(db->conn, q->text, (int)count, NULL, values, lengths, formats, 0)
+             : PQsendQueryPrepared(db->conn, q->name, (int)count, values, lengths, formats, 0)) !=
+        1)
         return lost(db);
     db->pending[db->pendings++] = (struct db_pending){.query = q, .rows = rows};
     return OK;
@@ -293,7 +296,8 @@ enum err db_one(struct db *db, const struct query *q, const struct field *fields
     if (PQntuples(result) == 0)
         return ERR_NOT_FOUND;
     if (PQntuples(result) != 1) {
-        log_ours("statement %s gave %d rows instead of one", q->name, PQntuples(result));
+        log_ours("statement %s gave %d rows instead of one", q->name == NULL ? "" : q->name,
+                 PQntuples(result));
         return ERR_INTERNAL;
     }
     return row_read(db->arena, fields, result, 0, out);

@@ -15,7 +15,7 @@
 /* A named statement. The linker gathers them all, and every connection prepares every one when it
  * opens: a statement that does not fit the schema stops the service at its start. */
 struct query {
-    const char *name;
+    const char *name; /* NULL: not prepared, for searches that are built (registry/where.h) */
     const char *text;
 };
 
@@ -31,7 +31,7 @@ struct query {
  * TX_MANUAL like TX_POINT, until the handler calls request_tx itself (slow work comes first) */
 enum tx { TX_NONE, TX_POINT, TX_READ, TX_WRITE, TX_MANUAL };
 
-enum { DB_PENDING_MAX = 64, DB_PARAMS_MAX = 24 };
+enum { DB_PENDING_MAX = 64, DB_PARAMS_MAX = 128 };
 
 /* One connection, used by one thread at a time. */
 struct db {
