@@ -3,8 +3,12 @@
 
 #include "auth/access_jwt.h"
 #include "auth/access_token.h"
+#include "auth/issuer.h"
 #include "auth/jwt.h"
+#include "auth/kek.h"
 #include "auth/key.h"
+#include "auth/login_cookie.h"
+#include "auth/outbound.h"
 #include "auth/policy_watch.h"
 #include "auth/session.h"
 #include "auth/snapshot.h"
@@ -33,7 +37,11 @@ enum err auth_start(const struct service *service)
     lineage_writer = writes_lineage;
     keys_start(service->key);
     access_jwt_start(service);
+    outbound_start(service);
+    login_cookie_start(service);
     cache = token_cache_new(CACHED_TOKENS);
+    if (kek_start(service) != OK)
+        return ERR_INVALID;
     return watch_start(service->conninfo);
 }
 
@@ -43,6 +51,8 @@ void auth_stop(void)
     snapshot_seen(0);
     snapshot_forget(NULL);
     keys_stop();
+    issuers_stop();
+    kek_stop();
     token_cache_free(cache);
     cache = NULL;
 }

@@ -143,9 +143,9 @@ static unsigned char *to_der(const unsigned char *raw, int *length)
 }
 
 /* A context is not reused: copies of one fail in OpenSSL 3.0. */
-static bool signed_by(const struct token *t, EVP_PKEY *key, const unsigned char *raw)
+bool jwt_es256_fits(EVP_PKEY *key, const char *text, size_t length,
+                    const unsigned char raw[ES256_SIGNATURE])
 {
-    size_t length = t->lengths[0] + 1 + t->lengths[1];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     int der_length;
     unsigned char *der = to_der(raw, &der_length);
@@ -153,7 +153,7 @@ static bool signed_by(const struct token *t, EVP_PKEY *key, const unsigned char 
 
     if (context != NULL && der_length > 0 && der_length <= DER_MAX &&
         EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) == 1)
-        good = EVP_DigestVerify(context, der, (size_t)der_length, (const unsigned char *)t->text,
+        good = EVP_DigestVerify(context, der, (size_t)der_length, (const unsigned char *)text,
                                 length) == 1;
     EVP_MD_CTX_free(context);
     OPENSSL_free(der);
@@ -180,7 +180,7 @@ static bool check_signature(struct token *t, const struct jwt_rules *rules)
     key = rules->key_of(rules->arg, json_string_value(json_object_get(t->header, "kid")));
     if (key == NULL)
         return bad(t, "kid names no key of ours");
-    good = is_p256(key) && signed_by(t, key, raw);
+    good = is_p256(key) && jwt_es256_fits(key, t->text, t->lengths[0] + 1 + t->lengths[1], raw);
     EVP_PKEY_free(key);
     return good || bad(t, "the signature does not fit");
 }
@@ -231,6 +231,25 @@ enum err jwt_verify(struct arena *a, const char *token, size_t length,
     if (!good)
         return ERR_TOKEN;
     *claims = t.claims;
+    return OK;
+}
+
+enum err jwt_unpack(struct arena *a, const char *token, size_t length, struct jwt_parts *out,
+                    const char **why)
+{
+    struct token t = {.arena = a, .text = token, .length = length, .why = NULL};
+    bool good = length <= JWT_MAX || bad(&t, "the token is too long");
+
+    good = good && split(&t) && parse(&t, 0, &t.header) && parse(&t, 1, &t.claims);
+    *why = t.why;
+    if (!good)
+        return ERR_TOKEN;
+    *out = (struct jwt_parts){.header = t.header,
+                              .claims = t.claims,
+                              .text = token,
+                              .length = t.lengths[0] + 1 + t.lengths[1],
+                              .signature = t.parts[2],
+                              .signature_length = t.lengths[2]};
     return OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,21 @@ struct jwt_rules {
 MUST_CHECK enum err jwt_verify(struct arena *a, const char *token, size_t length,
                                const struct jwt_rules *rules, const json_t **claims,
                                const char **why);
+
+/* What a token of somebody else says, before anything of it is believed; owned by the arena. */
+struct jwt_parts {
+    const json_t *header;
+    const json_t *claims;
+    const char *text; /* length bytes of it are signed */
+    size_t length;
+    const char *signature; /* base64url */
+    size_t signature_length;
+};
+MUST_CHECK enum err jwt_unpack(struct arena *a, const char *token, size_t length,
+                               struct jwt_parts *out, const char **why);
+/* key is a P-256 key. */
+bool jwt_es256_fits(EVP_PKEY *key, const char *text, size_t length,
+                    const unsigned char raw[ES256_SIGNATURE]);
 
 /* A signed token in the arena; takes claims. key is a P-256 key with its private half. */
 MUST_CHECK enum err jwt_mint(struct arena *a, EVP_PKEY *key, const char *kid, const char *type,
