@@ -152,18 +152,22 @@ static enum err open_known(struct request *rq, const struct digest *hash, struct
 static enum err enter(struct request *rq, const struct claims *claims, struct policy *policy)
 {
     uint32_t principal = policy_find_principal(policy, claims->principal);
+    bool alive;
 
     if (!policy_alive(policy, principal)) {
         policy_drop(policy);
         TRY(snapshot_renew(rq->db, claims->tenant_id, &policy));
         principal = policy_find_principal(policy, claims->principal);
     }
-    if (policy_alive(policy, principal)) {
+    if (policy_alive(policy, principal) &&
+        (claims->kind != TOKEN_ACCESS ||
+         claims->issued_ms >= policy_principal(policy, principal)->tokens_since_ms)) {
         (void)session_begin(rq, claims, policy, principal);
         return OK;
     }
+    alive = policy_alive(policy, principal);
     policy_drop(policy);
-    return refuse(rq, "its bearer is disabled");
+    return refuse(rq, alive ? "its bearer's password was set anew" : "its bearer is disabled");
 }
 
 enum err auth_identify(struct request *rq)

@@ -75,6 +75,15 @@ bool snapshot_has(const char *tenant_id)
     return has;
 }
 
+bool snapshot_older(const char *tenant_id, int64_t epoch)
+{
+    struct policy *p = known(tenant_id);
+    bool older = p != NULL && policy_epoch(p) != epoch;
+
+    policy_drop(p);
+    return older;
+}
+
 static void keep(struct policy *p)
 {
     struct shard *s = shard_of(policy_tenant_id(p));
@@ -197,32 +206,4 @@ void snapshot_unsettle(void)
 void snapshot_seen(int64_t steady_ms)
 {
     atomic_store(&seen_ms, steady_ms == 0 ? -(long long)SNAPSHOT_BLIND_MS - 1 : steady_ms);
-}
-
-/* A power of two, from 16, is full. */
-static void append(struct arena *a, struct texts *t, const char *text)
-{
-    if (t->count == 0 || (t->count >= 16 && (t->count & (t->count - 1)) == 0)) {
-        size_t room = t->count == 0 ? 16 : 2 * t->count;
-        const char **more = arena_alloc(a, room * sizeof(*more));
-
-        if (t->count > 0)
-            memcpy(more, t->items, t->count * sizeof(*more));
-        t->items = more;
-    }
-    t->items[t->count++] = arena_text(a, text);
-}
-
-struct texts snapshot_tenants(struct arena *a)
-{
-    struct texts t = {.count = 0};
-
-    (void)pthread_once(&once, prepare);
-    for (size_t i = 0; i < SHARDS; i++) {
-        (void)pthread_mutex_lock(&shards[i].lock);
-        for (const struct slot *s = shards[i].first; s != NULL; s = s->next)
-            append(a, &t, policy_tenant_id(s->policy));
-        (void)pthread_mutex_unlock(&shards[i].lock);
-    }
-    return t;
 }

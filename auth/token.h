@@ -16,6 +16,7 @@ struct claims {
     char principal[ID_SIZE];
     char id[ID_SIZE]; /* jti, or the personal access token's id */
     int64_t expires_ms;
+    int64_t issued_ms; /* of an access token */
 };
 
 /* Credentials found good, by the SHA-256 of their exact bytes: a hit costs about a microsecond,
