@@ -22,7 +22,7 @@ ENGINE    = $(filter-out compute/engine/main.c,$(wildcard compute/engine/*.c)) c
 CLIENT    = $(filter-out clients/cli/main.c,$(wildcard clients/cli/*.c))
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-SERVICE_LIBS = $(shell pkg-config --libs libmicrohttpd libpq jansson libssl libcrypto gnutls libargon2 zlib 2>/dev/null) -ljwt -lm -pthread
+SERVICE_LIBS = $(shell pkg-config --libs libmicrohttpd libpq jansson libssl libcrypto libcurl gnutls libargon2 zlib 2>/dev/null) -ljwt -lm -pthread
 ENGINE_LIBS  = $(shell pkg-config --libs jansson libcrypto libseccomp 2>/dev/null) -llapacke -lopenblas -lm -pthread
 CLIENT_LIBS  = $(shell pkg-config --libs jansson libcrypto libcurl 2>/dev/null) -lm -pthread
 
