@@ -84,9 +84,10 @@ static const struct {
     {"22021", ERR_INVALID},   /* character_not_in_repertoire */
     {"22P05", ERR_INVALID},   /* untranslatable_character: U+0000 */
     {"CH001", ERR_FOUR_EYES}, /* raised by our own triggers, see migrations/ */
-    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT}, {"CH004", ERR_CONFLICT}, {"53100", ERR_STORAGE}, /* disk_full */
-    {"53300", ERR_DB_LOST}, /* too_many_connections */
-    {"55P03", ERR_BUSY},    /* lock_not_available */
+    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT},
+    {"CH004", ERR_CONFLICT},   {"53100", ERR_STORAGE}, /* disk_full */
+    {"53300", ERR_DB_LOST},                            /* too_many_connections */
+    {"55P03", ERR_BUSY},                               /* lock_not_available */
     {"57014", ERR_TIMEOUT}, /* query_canceled: the statement's time is up */
     {"57P01", ERR_DB_LOST}, /* admin_shutdown */
     {"57P02", ERR_DB_LOST}, /* crash_shutdown */
