@@ -5,6 +5,7 @@
 #include "auth/handlers.h"
 #include "auth/key.h"
 #include "auth/session.h"
+#include "auth/workload.h"
 
 #include <string.h>
 
@@ -15,6 +16,9 @@ struct client {
     const char *grant_type;
     const char *id;
     const char *secret;
+    const char *assertion;     /* RFC 7523: a workload's token */
+    const char *subject_token; /* RFC 8693: the same */
+    const char *subject_token_type;
 };
 
 /* application/x-www-form-urlencoded; NULL when it is not, or hides a NUL. */
@@ -44,10 +48,13 @@ static enum err twice(struct request *rq, const char *name)
 
 static enum err take(struct request *rq, struct client *c, const char *name, const char *value)
 {
-    const char **into = strcmp(name, "grant_type") == 0      ? &c->grant_type
-                        : strcmp(name, "client_id") == 0     ? &c->id
-                        : strcmp(name, "client_secret") == 0 ? &c->secret
-                                                             : NULL;
+    const char **into = strcmp(name, "grant_type") == 0           ? &c->grant_type
+                        : strcmp(name, "client_id") == 0          ? &c->id
+                        : strcmp(name, "client_secret") == 0      ? &c->secret
+                        : strcmp(name, "assertion") == 0          ? &c->assertion
+                        : strcmp(name, "subject_token") == 0      ? &c->subject_token
+                        : strcmp(name, "subject_token_type") == 0 ? &c->subject_token_type
+                                                                  : NULL;
 
     if (into == NULL) /* RFC 6749 §3.2: unknown parameters are ignored */
         return OK;
@@ -162,7 +169,24 @@ static enum err other_grant(struct request *rq)
     request_status(rq, 400);
     return request_reply_json(rq, json_pack("{s:s,s:s}", "error", "unsupported_grant_type",
                                             "error_description",
-                                            "this issuer knows client_credentials"));
+                                            "this issuer knows client_credentials, and for "
+                                            "workloads' tokens jwt-bearer and token-exchange"));
+}
+
+/* A workload's own token (RFC 7523 §2.1, RFC 8693 §2.1); NULL when it is another grant. */
+static const char *workload_token(const struct client *c)
+{
+    static const char bearer[] = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    static const char exchange[] = "urn:ietf:params:oauth:grant-type:token-exchange";
+    static const char jwt[] = "urn:ietf:params:oauth:token-type:jwt";
+    static const char id_token[] = "urn:ietf:params:oauth:token-type:id_token";
+
+    if (strcmp(c->grant_type, bearer) == 0)
+        return c->assertion;
+    if (strcmp(c->grant_type, exchange) != 0 || c->subject_token_type == NULL ||
+        (strcmp(c->subject_token_type, jwt) != 0 && strcmp(c->subject_token_type, id_token) != 0))
+        return NULL;
+    return c->subject_token;
 }
 
 /* POST /oauth2/token */
@@ -174,6 +198,8 @@ enum err post_oauth_token(struct request *rq)
     TRY(read_basic(rq, &c));
     if (c.grant_type == NULL)
         return fail(rq, ERR_INVALID, "grant_type is missing");
+    if (workload_token(&c) != NULL)
+        return workload_grant(rq, c.id, workload_token(&c));
     if (strcmp(c.grant_type, "client_credentials") != 0)
         return other_grant(rq);
     TRY(check_client(rq, &c));
@@ -206,8 +232,10 @@ enum err get_openid_configuration(struct request *rq)
     const char *jwks = arena_printf(rq->arena, "%s/oauth2/jwks", issuer);
 
     return request_reply_json(
-        rq, json_pack("{s:s,s:s,s:s,s:[s],s:[],s:[ss]}", "issuer", issuer, "token_endpoint", token,
-                      "jwks_uri", jwks, "grant_types_supported", "client_credentials",
-                      "response_types_supported", "token_endpoint_auth_methods_supported",
-                      "client_secret_basic", "client_secret_post"));
+        rq, json_pack("{s:s,s:s,s:s,s:[sss],s:[],s:[ss]}", "issuer", issuer, "token_endpoint",
+                      token, "jwks_uri", jwks, "grant_types_supported", "client_credentials",
+                      "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                      "urn:ietf:params:oauth:grant-type:token-exchange", "response_types_supported",
+                      "token_endpoint_auth_methods_supported", "client_secret_basic",
+                      "client_secret_post"));
 }
