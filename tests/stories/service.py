@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("CHANCERY_BUILD", ROOT / "build"))
 DATA = ROOT / "tests" / "data"
 SANITIZED = BUILD.name != "build"
-PATIENCE = 60 if SANITIZED else 30
+PATIENCE = 120 if SANITIZED else 60
 # Not Debian's wrapper, which takes longer than the statement.
 PSQL = str(max(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"), key=lambda p: int(p.parts[4]), default="psql"))
 PASSWORD = "correct horse battery staple"
