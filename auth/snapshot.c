@@ -84,7 +84,9 @@ bool snapshot_older(const char *tenant_id, int64_t epoch)
     return older;
 }
 
-static void keep(struct policy *p)
+/* Word of a change that came while this was loaded found the tenant known, and renews it, or not
+ * known, and did nothing: then this may be too old to begin with. Over an older one it is right. */
+static void keep(struct policy *p, bool settled)
 {
     struct shard *s = shard_of(policy_tenant_id(p));
     struct policy *old = NULL;
@@ -92,7 +94,7 @@ static void keep(struct policy *p)
 
     (void)pthread_mutex_lock(&s->lock);
     at = find(s, policy_tenant_id(p));
-    if (*at == NULL && (*at = calloc(1, sizeof(**at))) != NULL)
+    if (*at == NULL && settled && (*at = calloc(1, sizeof(**at))) != NULL)
         (*at)->policy = policy_hold(p);
     else if (*at != NULL && policy_epoch((*at)->policy) < policy_epoch(p)) {
         old = (*at)->policy;
@@ -107,8 +109,8 @@ static enum err load(struct db *db, const char *tenant_id, struct policy **out)
     unsigned long long before = atomic_load(&unsettled);
     enum err e = policy_load(db, tenant_id, out);
 
-    if (e == OK && atomic_load(&unsettled) == before)
-        keep(*out);
+    if (e == OK)
+        keep(*out, atomic_load(&unsettled) == before);
     return e;
 }
 
