@@ -8,6 +8,10 @@
 
 enum { ARRAY_MAX = 16 << 20 };
 
+const struct query db_set_tenant = {"db_set_tenant", "SELECT set_config('app.tenant', $1, true)"};
+static const struct query *const db_set_tenant_entry __attribute__((used, section("queries"))) =
+    &db_set_tenant;
+
 static void array_text(struct text *t, const struct param *p)
 {
     text_puts(t, "{");
@@ -93,6 +97,25 @@ static const struct {
     {"57P02", ERR_DB_LOST}, /* crash_shutdown */
     {"57P03", ERR_DB_LOST}, /* cannot_connect_now */
 };
+
+bool db_send(struct db *db, const struct query *q, const struct param *params, size_t count)
+{
+    const char *values[DB_PARAMS_MAX];
+    int lengths[DB_PARAMS_MAX];
+    int formats[DB_PARAMS_MAX];
+
+    for (size_t i = 0; i < count; i++) {
+        bool bytes = params[i].type == PARAM_BYTES;
+
+        values[i] = db_param(db->arena, &params[i]);
+        lengths[i] = bytes ? (int)params[i].length : 0;
+        formats[i] = bytes;
+    }
+    if (q->name == NULL)
+        return PQsendQueryParams(db->conn, q->text, (int)count, NULL, values, lengths, formats,
+                                 0) == 1;
+    return PQsendQueryPrepared(db->conn, q->name, (int)count, values, lengths, formats, 0) == 1;
+}
 
 bool db_meaning(const char *sqlstate, enum err *e)
 {

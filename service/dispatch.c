@@ -6,6 +6,8 @@
 #include "core/route.h"
 #include "lineage/audit.h"
 #include "lineage/sequencer.h"
+#include "registry/asset.h"
+#include "registry/handlers.h"
 #include "service/idempotency.h"
 #include "service/refusal.h"
 
@@ -258,9 +260,27 @@ static bool admitted(const struct request *rq)
     return rq->route->body == file_body;
 }
 
+/* Reads whose first statement is known from the path. */
+static const struct {
+    enum err (*handler)(struct request *rq);
+    void (*ahead)(struct request *rq);
+} foreseen[] = {
+    {get_asset, asset_ahead},
+};
+
+void dispatch_ahead(struct request *rq)
+{
+    for (size_t i = 0; i < sizeof(foreseen) / sizeof(foreseen[0]); i++)
+        if (foreseen[i].handler == rq->route->handler && rq->route->tx == TX_POINT) {
+            rq->entered = enter(rq) == OK;
+            if (rq->entered)
+                foreseen[i].ahead(rq);
+        }
+}
+
 void dispatch_run(struct request *rq)
 {
-    enum err e = admitted(rq) ? OK : enter(rq);
+    enum err e = rq->entered || admitted(rq) ? OK : enter(rq);
     bool entered = e == OK;
 
     if (entered)
