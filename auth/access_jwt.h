@@ -15,8 +15,8 @@ struct bearer {
     const char *tenant;
     const char *id;
     const char *name;
-    const char *kind;   /* "user" or "service" */
-    int64_t expires_ms; /* the token ends by then; 0 for its usual life */
+    const char *kind;       /* "user" or "service" */
+    int64_t expires_ms;     /* the token ends by then; 0 for its usual life */
     const char *session_id; /* that it dies with; NULL for none */
     const char *client_id;  /* NULL for none */
     const char *scope;      /* NULL: all its bearer may */
@@ -34,6 +34,8 @@ void access_jwt_add_sign_in(json_t *claims, const struct bearer *b);
 /* ERR_TOKEN, and *why says what is wrong. */
 MUST_CHECK enum err access_jwt_open(struct db *db, const char *text, struct claims *claims,
                                     const char **why);
+/* When an id was made (RFC 9562 §5.7), in milliseconds. */
+int64_t access_jwt_id_ms(const char *id);
 /* What we call ourselves in tokens: the URL clients know us by. */
 const char *access_jwt_issuer(void);
 

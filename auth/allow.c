@@ -82,9 +82,9 @@ static bool hidden(const struct session *s, enum action read, uint32_t scope, ui
 }
 
 /* Whoever may neither do this nor read the project does not learn that it exists. */
-static enum err decide_project(struct request *rq, struct session *s)
+static enum err decide_project(struct request *rq, struct session *s, const char *name)
 {
-    uint32_t p = policy_find_project(s->policy, rq->args[0]);
+    uint32_t p = policy_find_project(s->policy, name);
     enum action a = (enum action)rq->route->action;
     enum action read;
     const char *asset;
@@ -106,7 +106,42 @@ static enum err decide_project(struct request *rq, struct session *s)
         return ERR_NOT_FOUND;
     if (hidden(s, read, scope, SCOPE_AT_PROJECTS + p) && session_may(s, a, SCOPE_AT_PROJECTS + p))
         return ERR_NOT_FOUND;
-    return lacking(rq, arena_printf(rq->arena, "in project %s", rq->args[0]));
+    return lacking(rq, arena_printf(rq->arena, "in project %s", name));
+}
+
+static const char workspace_header[] = "x-mlflow-workspace";
+
+/* The only project where the caller may do this; NULL when there is none or a choice. */
+static const char *only_project(struct request *rq)
+{
+    struct texts names;
+
+    if (auth_readable_projects(rq, (enum action)rq->route->action, &names) != OK)
+        return NULL;
+    return names.count == 1 ? names.items[0] : NULL;
+}
+
+/* A header names the project and grants nothing. Without one it is the project "default", or, where
+ * that is not to be had, the only project of the caller. */
+static enum err decide_workspace(struct request *rq, struct session *s)
+{
+    const char *name = request_header(rq, workspace_header);
+    unsigned seen = 0;
+    enum err e;
+
+    for (size_t i = 0; i < rq->headers_count; i++)
+        seen += strcmp(rq->headers[i].name, workspace_header) == 0;
+    if (seen > 1 || (name != NULL && !name_valid(name)))
+        return fail(rq, ERR_INVALID, "X-MLFLOW-WORKSPACE must be the name of one project");
+    rq->project = name == NULL ? "default" : name;
+    e = decide_project(rq, s, rq->project);
+    if (e != ERR_NOT_FOUND || name != NULL)
+        return e;
+    name = only_project(rq);
+    if (name == NULL)
+        return e;
+    rq->project = name;
+    return decide_project(rq, s, name);
 }
 
 static enum err decide(struct request *rq, struct session *s)
@@ -115,7 +150,9 @@ static enum err decide(struct request *rq, struct session *s)
 
     switch (rq->route->scope) {
     case SCOPE_PROJECT:
-        return decide_project(rq, s);
+        return decide_project(rq, s, rq->args[0]);
+    case SCOPE_WORKSPACE:
+        return decide_workspace(rq, s);
     case SCOPE_PLATFORM:
         return session_may(s, a, SCOPE_AT_PLATFORM) ? OK : lacking(rq, "on the platform");
     case SCOPE_TENANT:

@@ -22,7 +22,8 @@ MUST_CHECK enum err auth_allow(struct request *rq);
 /* The request's changes are committed: if they changed who may what, the next request sees it. */
 void auth_settled(struct request *rq);
 
-/* The UUID of the project of a PROJECT route; the nil UUID, which finds nothing, on other routes.
+/* The UUID of the project of a PROJECT or WORKSPACE route, whose name is rq->project; the nil UUID,
+ * which finds nothing, on other routes.
  */
 const char *auth_project_id(struct request *rq);
 /* May the caller do this in the project of that name, or, with NULL, in the tenant at large? For a

@@ -11,10 +11,19 @@
 
 enum { CHALLENGE = 43, AGE_MAX = 365 * 86400, TEXT_LONGEST = 1000 };
 
-const char *const authorize_parameters[] = {
-    "client_id", "redirect_uri",   "response_type",         "response_mode", "scope",      "state",
-    "nonce",     "code_challenge", "code_challenge_method", "prompt",        "max_age",    "acr_values",
-    NULL};
+const char *const authorize_parameters[] = {"client_id",
+                                            "redirect_uri",
+                                            "response_type",
+                                            "response_mode",
+                                            "scope",
+                                            "state",
+                                            "nonce",
+                                            "code_challenge",
+                                            "code_challenge_method",
+                                            "prompt",
+                                            "max_age",
+                                            "acr_values",
+                                            NULL};
 
 static enum err find_client(struct request *rq, struct authorize *z)
 {
@@ -118,11 +127,10 @@ enum err authorize_answer(struct request *rq, const struct authorize *z, const c
 {
     struct arena *a = rq->arena;
     const char *uri = z->want.redirect_uri;
-    const char *what =
-        error == NULL
-            ? arena_printf(a, "code=%s", z->code)
-            : arena_printf(a, "error=%s&error_description=%s", error,
-                           form_encode(a, rq->detail == NULL ? error : rq->detail));
+    const char *what = error == NULL
+                           ? arena_printf(a, "code=%s", z->code)
+                           : arena_printf(a, "error=%s&error_description=%s", error,
+                                          form_encode(a, rq->detail == NULL ? error : rq->detail));
     const char *state =
         z->state == NULL ? "" : arena_printf(a, "&state=%s", form_encode(a, z->state));
 
@@ -212,7 +220,9 @@ enum err authorize_sign_in(struct request *rq, const struct form *f, struct sign
 
     if (tenant == NULL || user == NULL || password == NULL)
         return fail(rq, ERR_INVALID, "%s is missing",
-                    tenant == NULL ? "tenant" : user == NULL ? "user" : "password");
+                    tenant == NULL ? "tenant"
+                    : user == NULL ? "user"
+                                   : "password");
     if (!name_valid(tenant) || !name_valid(user) || strlen(password) > PASSWORD_MAX)
         return fail(rq, ERR_CREDENTIALS, "the tenant, user or password is wrong");
     request_object(rq, "users/%s", user);
@@ -221,5 +231,5 @@ enum err authorize_sign_in(struct request *rq, const struct form *f, struct sign
         return fail(rq, e, "the tenant, user or password is wrong");
     TRY(e);
     TRY(second_factor_check(rq, form_get(f, "code"), who));
-    return login_session_enter(rq, who->tenant_id, who->id);
+    return login_session_enter(rq, who->tenant_id, who->id, NULL);
 }

@@ -41,7 +41,8 @@ enum err authorize_consent_page(struct request *rq, const struct authorize *z);
 MUST_CHECK enum err authorize_commit(struct request *rq, struct authorize *z);
 
 /* A person who signs in on a page of ours: tenant, user, password, code (second factor). */
-MUST_CHECK enum err authorize_sign_in(struct request *rq, const struct form *f, struct sign_in *who);
+MUST_CHECK enum err authorize_sign_in(struct request *rq, const struct form *f,
+                                      struct sign_in *who);
 /* The inputs for that. tenant NULL: it is asked for. */
 void authorize_inputs(struct text *t, const char *tenant, const char *user);
 

@@ -26,16 +26,11 @@ struct code {
 };
 
 static const struct field columns[] = {
-    TEXT(struct code, hash, 64),
-    TEXT(struct code, client_id, 36),
-    TEXT(struct code, parent_id, 36),
-    TEXT(struct code, redirect_uri, 1000),
-    TEXT(struct code, challenge, 43),
-    OPT_TEXT(struct code, nonce, 1000),
-    TEXT(struct code, scope, 1000),
-    OPT_TEXT(struct code, session_id, 36),
-    BOOL(struct code, expired),
-    FIELDS_END,
+    TEXT(struct code, hash, 64),      TEXT(struct code, client_id, 36),
+    TEXT(struct code, parent_id, 36), TEXT(struct code, redirect_uri, 1000),
+    TEXT(struct code, challenge, 43), OPT_TEXT(struct code, nonce, 1000),
+    TEXT(struct code, scope, 1000),   OPT_TEXT(struct code, session_id, 36),
+    BOOL(struct code, expired),       FIELDS_END,
 };
 
 QUERY(code_sweep_sql, "DELETE FROM authorization_code WHERE tenant_id = current_tenant()"
@@ -157,7 +152,7 @@ enum err grant_code(struct request *rq, const struct form *f, const struct oauth
     TRY(check(rq, f, &k, &handle));
     e = db_tx(rq->db, TX_POINT, c->tenant_id, find_parent, &k);
     if (e == OK)
-        e = login_session_enter(rq, c->tenant_id, k.parent.principal_id);
+        e = login_session_enter(rq, c->tenant_id, k.parent.principal_id, k.parent.id);
     if (e == ERR_NOT_FOUND || e == ERR_TOKEN)
         return grant_invalid(rq, "code", "is of somebody who has signed out or is disabled");
     TRY(e);

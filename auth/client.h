@@ -13,6 +13,7 @@
 #define GRANT_CLIENT   "client_credentials"
 #define GRANT_DEVICE   "urn:ietf:params:oauth:grant-type:device_code"
 #define GRANT_EXCHANGE "urn:ietf:params:oauth:grant-type:token-exchange"
+#define GRANT_BEARER   "urn:ietf:params:oauth:grant-type:jwt-bearer" /* of workloads */
 
 struct oauth_client {
     const char *tenant_id;
@@ -62,7 +63,8 @@ MUST_CHECK enum err client_assertion_check(struct request *rq, const struct oaut
 /* What an assertion calls its client, before anything of it is believed; NULL for nonsense. */
 const char *client_assertion_subject(struct arena *a, const char *assertion);
 
-/* An OAuth refusal: its code (RFC 6749 §5.2 and others), and a sentence that names the parameter. */
+/* An OAuth refusal: its code (RFC 6749 §5.2 and others), and a sentence that names the parameter.
+ */
 enum err oauth_fail(struct request *rq, enum err e, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

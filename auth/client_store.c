@@ -6,18 +6,12 @@
 #include <string.h>
 
 const struct field oauth_client_fields[] = {
-    TEXT(struct oauth_client, client_id, 130),
-    NAME(struct oauth_client, name),
-    TEXT(struct oauth_client, display_name, 200),
-    TEXT(struct oauth_client, kind, 12),
-    TEXTS(struct oauth_client, redirect_uris, 20),
-    TEXTS(struct oauth_client, logout_uris, 20),
-    TEXTS(struct oauth_client, grants, 5),
-    OPT_NAME(struct oauth_client, service_account),
-    OPT_OBJECT(struct oauth_client, jwks),
-    BOOL(struct oauth_client, third_party),
-    TIME(struct oauth_client, created_at),
-    FIELDS_END,
+    TEXT(struct oauth_client, client_id, 130),     NAME(struct oauth_client, name),
+    TEXT(struct oauth_client, display_name, 200),  TEXT(struct oauth_client, kind, 12),
+    TEXTS(struct oauth_client, redirect_uris, 20), TEXTS(struct oauth_client, logout_uris, 20),
+    TEXTS(struct oauth_client, grants, 5),         OPT_NAME(struct oauth_client, service_account),
+    OPT_OBJECT(struct oauth_client, jwks),         BOOL(struct oauth_client, third_party),
+    TIME(struct oauth_client, created_at),         FIELDS_END,
 };
 
 static const struct field columns[] = {
@@ -80,7 +74,8 @@ enum err oauth_client_insert(struct db *db, const struct oauth_client *c, const 
 {
     return db_change(db, &oauth_client_insert_sql,
                      PARAMS(P_TEXT(c->id), P_TEXT(c->name), P_TEXT(c->display_name),
-                            P_TEXT(c->kind), P_TEXTS(c->redirect_uris.items, c->redirect_uris.count),
+                            P_TEXT(c->kind),
+                            P_TEXTS(c->redirect_uris.items, c->redirect_uris.count),
                             P_TEXTS(c->logout_uris.items, c->logout_uris.count),
                             P_TEXTS(c->grants.items, c->grants.count), P_TEXT(c->account_id),
                             P_JSON(c->jwks), P_BOOL(c->third_party), P_TEXT(by)));

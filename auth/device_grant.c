@@ -55,11 +55,11 @@ enum err post_device_authorization(struct request *rq)
     TRY(e);
     shown = arena_printf(rq->arena, "%.4s-%s", code, code + 4);
     request_set_header(rq, "Cache-Control", "no-store");
-    return request_reply_json(
-        rq, json_pack("{s:s,s:s,s:s,s:s,s:i,s:i}", "device_code", k.handle.text, "user_code",
-                      shown, "verification_uri", uri, "verification_uri_complete",
-                      arena_printf(rq->arena, "%s?user_code=%s", uri, shown), "expires_in",
-                      DEVICE_S, "interval", DEVICE_WAIT_S));
+    return request_reply_json(rq, json_pack("{s:s,s:s,s:s,s:s,s:i,s:i}", "device_code",
+                                            k.handle.text, "user_code", shown, "verification_uri",
+                                            uri, "verification_uri_complete",
+                                            arena_printf(rq->arena, "%s?user_code=%s", uri, shown),
+                                            "expires_in", DEVICE_S, "interval", DEVICE_WAIT_S));
 }
 
 struct polling {
@@ -135,10 +135,9 @@ static enum err open_device(struct request *rq, const struct form *f, struct pol
         return grant_invalid(rq, "device_code", "is unknown");
     p->id = arena_text(rq->arena, handle.id);
     e = db_tx(rq->db, TX_WRITE, p->client->tenant_id, poll, p);
-    if (e == ERR_NOT_FOUND ||
-        (e == OK && (!hex_decode(p->device.hash, kept.bytes, SHA256_SIZE) ||
-                     !digest_equal(&kept, &handle.hash) ||
-                     strcmp(p->device.client_id, p->client->id) != 0)))
+    if (e == ERR_NOT_FOUND || (e == OK && (!hex_decode(p->device.hash, kept.bytes, SHA256_SIZE) ||
+                                           !digest_equal(&kept, &handle.hash) ||
+                                           strcmp(p->device.client_id, p->client->id) != 0)))
         return grant_invalid(rq, "device_code", "is unknown");
     TRY(e);
     return not_yet(rq, p);
@@ -152,7 +151,7 @@ enum err grant_device(struct request *rq, const struct form *f, const struct oau
     TRY(open_device(rq, f, &p));
     e = db_tx(rq->db, TX_POINT, c->tenant_id, find_parent, &p);
     if (e == OK)
-        e = login_session_enter(rq, c->tenant_id, p.parent.principal_id);
+        e = login_session_enter(rq, c->tenant_id, p.parent.principal_id, p.parent.id);
     if (e == ERR_NOT_FOUND || e == ERR_TOKEN)
         return grant_invalid(rq, "device_code", "is of somebody who has signed out or is disabled");
     TRY(e);

@@ -80,9 +80,10 @@ static enum err confirm_page(struct request *rq, const struct confirming *k)
     page_text(&t, rq->caller.name);
     text_puts(&t, ", for: ");
     page_text(&t, *k->device.scope == '\0' ? "who you are" : k->device.scope);
-    text_printf(&t, ".</p>\n<p>Its code is <b>%.4s-%s</b>.</p>\n<p class=\"alert\">Say yes only if "
-                    "you started this yourself, just now, and your device shows this very code. "
-                    "Somebody who sent you this link wants your access.</p>\n",
+    text_printf(&t,
+                ".</p>\n<p>Its code is <b>%.4s-%s</b>.</p>\n<p class=\"alert\">Say yes only if "
+                "you started this yourself, just now, and your device shows this very code. "
+                "Somebody who sent you this link wants your access.</p>\n",
                 k->device.user_code, k->device.user_code + 4);
     begin_form(&t, k, token);
     text_puts(&t, "<button name=\"decision\" value=\"allow\">Yes, it is mine</button>"

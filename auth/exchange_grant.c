@@ -24,7 +24,7 @@ enum err grant_client(struct request *rq, const struct form *f, const struct oau
     enum err e;
 
     TRY(grant_scope(rq, f, &scope));
-    e = login_session_enter(rq, c->tenant_id, c->account_id);
+    e = login_session_enter(rq, c->tenant_id, c->account_id, NULL);
     if (e == ERR_TOKEN)
         return fail(rq, ERR_CREDENTIALS, "the client or its secret is wrong");
     TRY(e);
@@ -48,8 +48,8 @@ struct subject {
 };
 
 /* The subject's own tenant is the client's, and its session goes on. */
-static enum err open_subject(struct request *rq, const struct form *f,
-                             const struct oauth_client *c, struct subject *s)
+static enum err open_subject(struct request *rq, const struct form *f, const struct oauth_client *c,
+                             struct subject *s)
 {
     const char *text = form_get(f, "subject_token");
     const char *type = form_get(f, "subject_token_type");
@@ -68,7 +68,7 @@ static enum err open_subject(struct request *rq, const struct form *f,
     if (e == OK && s->claims.session[0] != '\0')
         e = login_session_alive(rq->db, c->tenant_id, s->claims.session, s->claims.principal);
     if (e == OK)
-        e = login_session_enter(rq, c->tenant_id, s->claims.principal);
+        e = login_session_enter(rq, c->tenant_id, s->claims.principal, s->claims.id);
     if (e == ERR_TOKEN || e == ERR_NOT_FOUND)
         return grant_invalid(rq, "subject_token", "is not a good token of this tenant");
     TRY(e);

@@ -80,9 +80,9 @@ enum err grant_begin(struct request *rq, const struct oauth_client *c,
     id_new(id);
     opaque_derive(rq->arena, REFRESH_PREFIX, rq->caller.tenant_id, id, &token);
     *refresh = token.text;
-    return db_change(rq->db, &refresh_first_sql,
-                     PARAMS(P_TEXT(token.id), P_TEXT(out->id),
-                            P_BYTES(token.hash.bytes, SHA256_SIZE)));
+    return db_change(
+        rq->db, &refresh_first_sql,
+        PARAMS(P_TEXT(token.id), P_TEXT(out->id), P_BYTES(token.hash.bytes, SHA256_SIZE)));
 }
 
 struct person {
@@ -132,10 +132,10 @@ static enum err id_token(struct request *rq, const struct issue *i, const struct
     char kid[KID_SIZE];
     EVP_PKEY *key;
     enum err e;
-    json_t *claims = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s*}", "iss", access_jwt_issuer(),
-                               "sub", b->id, "aud", i->client->client_id, "azp",
-                               i->client->client_id, "sid", i->session->id, "iat", (json_int_t)now,
-                               "exp", (json_int_t)(now + ID_TOKEN_S), "nonce", i->nonce);
+    json_t *claims =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s*}", "iss", access_jwt_issuer(), "sub", b->id,
+                  "aud", i->client->client_id, "azp", i->client->client_id, "sid", i->session->id,
+                  "iat", (json_int_t)now, "exp", (json_int_t)(now + ID_TOKEN_S), "nonce", i->nonce);
 
     access_jwt_add_sign_in(claims, b);
     e = grant_person(rq, i->scope, claims);

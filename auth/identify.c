@@ -3,9 +3,13 @@
 
 #include "auth/access_jwt.h"
 #include "auth/access_token.h"
+#include "auth/issuer.h"
 #include "auth/jwt.h"
+#include "auth/kek.h"
 #include "auth/key.h"
+#include "auth/login_cookie.h"
 #include "auth/login_session.h"
+#include "auth/outbound.h"
 #include "auth/policy_watch.h"
 #include "auth/session.h"
 #include "auth/snapshot.h"
@@ -35,7 +39,11 @@ enum err auth_start(const struct service *service)
     keys_start(service->key);
     opaque_start(service->key);
     access_jwt_start(service);
+    outbound_start(service);
+    login_cookie_start(service);
     cache = token_cache_new(CACHED_TOKENS);
+    if (kek_start(service) != OK)
+        return ERR_INVALID;
     return watch_start(service->conninfo);
 }
 
@@ -45,6 +53,8 @@ void auth_stop(void)
     snapshot_seen(0);
     snapshot_forget(NULL);
     keys_stop();
+    issuers_stop();
+    kek_stop();
     token_cache_free(cache);
     cache = NULL;
 }
@@ -152,18 +162,22 @@ static enum err open_known(struct request *rq, const struct digest *hash, struct
 static enum err enter(struct request *rq, const struct claims *claims, struct policy *policy)
 {
     uint32_t principal = policy_find_principal(policy, claims->principal);
+    bool alive;
 
     if (!policy_alive(policy, principal)) {
         policy_drop(policy);
         TRY(snapshot_renew(rq->db, claims->tenant_id, &policy));
         principal = policy_find_principal(policy, claims->principal);
     }
-    if (policy_alive(policy, principal)) {
+    if (policy_alive(policy, principal) &&
+        (claims->kind != TOKEN_ACCESS ||
+         claims->issued_ms >= policy_principal(policy, principal)->tokens_since_ms)) {
         (void)session_begin(rq, claims, policy, principal);
         return OK;
     }
+    alive = policy_alive(policy, principal);
     policy_drop(policy);
-    return refuse(rq, "its bearer is disabled");
+    return refuse(rq, alive ? "its bearer's password was set anew" : "its bearer is disabled");
 }
 
 enum err auth_identify(struct request *rq)

@@ -93,9 +93,14 @@ static enum err open_asked(struct request *rq, const struct form *f, struct aske
     return refresh ? open_refresh(k) : open_access(k);
 }
 
+static const char *jti_of(const json_t *claims)
+{
+    return json_string_value(json_object_get(claims, "jti"));
+}
+
 static json_t *describe(struct request *rq, const struct asked *k)
 {
-    static const char *const names[] = {"iss", "aud", "sub",       "exp", "iat", "jti",
+    static const char *const names[] = {"iss",   "aud",       "sub", "exp", "iat", "jti",
                                         "scope", "client_id", "sid", "acr", "amr", "auth_time"};
     json_t *json = json_pack("{s:b,s:s}", "active", 1, "username", rq->caller.name);
 
@@ -128,7 +133,8 @@ enum err post_oauth_introspect(struct request *rq)
         return fail(rq, ERR_CREDENTIALS, "introspection is for confidential clients");
     e = open_asked(rq, &f, &k);
     if (e == OK)
-        e = login_session_enter(rq, c.tenant_id, k.session.principal_id);
+        e = login_session_enter(rq, c.tenant_id, k.session.principal_id,
+                                k.claims == NULL ? k.session.id : jti_of(k.claims));
     request_set_header(rq, "Cache-Control", "no-store");
     if (e == ERR_NOT_FOUND || e == ERR_TOKEN)
         return request_reply_json(rq, json_pack("{s:b}", "active", 0));
@@ -159,7 +165,8 @@ enum err post_oauth_revoke(struct request *rq)
     if (e == OK && (k.client_row == NULL || c.id == NULL || strcmp(k.client_row, c.id) != 0))
         e = ERR_NOT_FOUND;
     if (e == OK)
-        e = login_session_enter(rq, c.tenant_id, k.session.principal_id);
+        e = login_session_enter(rq, c.tenant_id, k.session.principal_id,
+                                k.claims == NULL ? k.session.id : jti_of(k.claims));
     if (e == OK) {
         session_of(rq)->work = &k;
         e = request_tx(rq, end);
@@ -174,8 +181,8 @@ enum err post_oauth_revoke(struct request *rq)
 /* GET /oauth2/userinfo (OpenID Connect Core §5.3) */
 enum err get_userinfo(struct request *rq)
 {
-    json_t *json = json_pack("{s:s,s:s}", "sub", rq->caller.id, "preferred_username",
-                             rq->caller.name);
+    json_t *json =
+        json_pack("{s:s,s:s}", "sub", rq->caller.id, "preferred_username", rq->caller.name);
     enum err e = grant_person(rq, NULL, json);
 
     if (e != OK) {

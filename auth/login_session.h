@@ -19,10 +19,10 @@ struct login_session {
     const char *client_id; /* row id; NULL unless kind is "client" */
     const char *client;    /* its name */
     const char *scope;
-    const char *hash;  /* of the cookie, hexadecimal */
-    const char *amr;   /* how, separated by blanks (RFC 8176) */
-    int64_t auth_ms;   /* when */
-    int64_t mfa_ms;    /* with a second factor; 0 for none */
+    const char *hash; /* of the cookie, hexadecimal */
+    const char *amr;  /* how, separated by blanks (RFC 8176) */
+    int64_t auth_ms;  /* when */
+    int64_t mfa_ms;   /* with a second factor; 0 for none */
     const char *remote;
     const char *agent;
     const char *created_at;
@@ -58,8 +58,9 @@ MUST_CHECK enum err login_session_begin(struct request *rq, const struct sign_in
 MUST_CHECK enum err login_session_of_browser(struct request *rq, struct login_session *out);
 void login_session_set_cookie(struct request *rq, const char *value); /* NULL takes it away */
 
-/* The request is this principal's from now on: ERR_TOKEN when that one is disabled or gone. */
+/* The request is this principal's from now on: ERR_TOKEN when that one is disabled or gone, or was
+ * signed out everywhere since session (id; NULL: whoever has just shown who it is) began. */
 MUST_CHECK enum err login_session_enter(struct request *rq, const char *tenant_id,
-                                        const char *principal_id);
+                                        const char *principal_id, const char *session);
 
 #endif

@@ -11,16 +11,11 @@
 enum { AGENT_MAX = 200 };
 
 const struct field login_session_fields[] = {
-    TEXT(struct login_session, id, 36),
-    TEXT(struct login_session, kind, 10),
-    OPT_TEXT(struct login_session, client, 63),
-    TEXT(struct login_session, amr, 60),
-    TEXT(struct login_session, remote, 60),
-    TEXT(struct login_session, agent, AGENT_MAX),
-    TIME(struct login_session, created_at),
-    TIME(struct login_session, expires_at),
-    BOOL(struct login_session, current),
-    FIELDS_END,
+    TEXT(struct login_session, id, 36),         TEXT(struct login_session, kind, 10),
+    OPT_TEXT(struct login_session, client, 63), TEXT(struct login_session, amr, 60),
+    TEXT(struct login_session, remote, 60),     TEXT(struct login_session, agent, AGENT_MAX),
+    TIME(struct login_session, created_at),     TIME(struct login_session, expires_at),
+    BOOL(struct login_session, current),        FIELDS_END,
 };
 
 static const struct field columns[] = {
@@ -69,13 +64,13 @@ enum err login_session_insert(struct db *db, const struct login_session *s,
                               const struct digest *cookie, int64_t seconds)
 {
     TRY(db_run(db, &login_session_sweep_sql, NULL, PARAMS(P_TEXT(s->principal_id))));
-    return db_change(
-        db, &login_session_insert_sql,
-        PARAMS(P_TEXT(s->id), P_TEXT(s->principal_id), P_TEXT(s->kind), P_TEXT(s->parent_id),
-               P_TEXT(s->client_id), P_TEXT(s->scope == NULL ? "" : s->scope),
-               P_BYTES(cookie == NULL ? NULL : cookie->bytes, SHA256_SIZE), P_TEXT(s->amr),
-               P_INT(s->auth_ms), P_INT(s->mfa_ms), P_TEXT(s->remote), P_TEXT(s->agent),
-               P_INT(seconds)));
+    return db_change(db, &login_session_insert_sql,
+                     PARAMS(P_TEXT(s->id), P_TEXT(s->principal_id), P_TEXT(s->kind),
+                            P_TEXT(s->parent_id), P_TEXT(s->client_id),
+                            P_TEXT(s->scope == NULL ? "" : s->scope),
+                            P_BYTES(cookie == NULL ? NULL : cookie->bytes, SHA256_SIZE),
+                            P_TEXT(s->amr), P_INT(s->auth_ms), P_INT(s->mfa_ms), P_TEXT(s->remote),
+                            P_TEXT(s->agent), P_INT(seconds)));
 }
 
 QUERY(login_session_find_sql, SESSION_SELECT " AND s.id = $1::uuid");
@@ -116,7 +111,8 @@ enum err login_session_end_all(struct db *db, const char *principal_id, const ch
                                const char *why)
 {
     return db_run(db, &login_session_end_all_sql, NULL,
-                  PARAMS(P_TEXT(principal_id), P_TEXT(except == NULL || *except == 0 ? NULL : except), P_TEXT(why)));
+                  PARAMS(P_TEXT(principal_id),
+                         P_TEXT(except == NULL || *except == 0 ? NULL : except), P_TEXT(why)));
 }
 
 QUERY(login_session_factor_sql,
@@ -176,7 +172,8 @@ enum err login_session_begin(struct request *rq, const struct sign_in *who, cons
     return login_session_insert(rq->db, &s, browser ? &handle->hash : NULL, BROWSER_S);
 }
 
-enum err login_session_enter(struct request *rq, const char *tenant_id, const char *principal_id)
+enum err login_session_enter(struct request *rq, const char *tenant_id, const char *principal_id,
+                             const char *session)
 {
     struct claims claims = {.kind = TOKEN_NONE};
     struct policy *policy;
@@ -186,7 +183,9 @@ enum err login_session_enter(struct request *rq, const char *tenant_id, const ch
     if (e != OK)
         return e == ERR_NOT_FOUND ? ERR_TOKEN : e;
     who = policy_find_principal(policy, principal_id);
-    if (!policy_alive(policy, who)) {
+    if (!policy_alive(policy, who) ||
+        (session != NULL &&
+         access_jwt_id_ms(session) < policy_principal(policy, who)->tokens_since_ms)) {
         policy_drop(policy);
         return ERR_TOKEN;
     }
@@ -210,7 +209,7 @@ enum err login_session_of_browser(struct request *rq, struct login_session *out)
     if (out->hash == NULL || !hex_decode(out->hash, kept.bytes, SHA256_SIZE) ||
         !digest_equal(&kept, &handle.hash))
         return ERR_NOT_FOUND;
-    e = login_session_enter(rq, handle.tenant_id, out->principal_id);
+    e = login_session_enter(rq, handle.tenant_id, out->principal_id, out->id);
     return e == ERR_TOKEN ? ERR_NOT_FOUND : e;
 }
 

@@ -4,6 +4,7 @@
 #include "auth/access_jwt.h"
 #include "auth/handlers.h"
 #include "auth/key.h"
+#include "auth/workload.h"
 
 #include <string.h>
 
@@ -24,6 +25,20 @@ static const struct grant *grant_find(const char *name)
     return NULL;
 }
 
+/* A workload's own token (RFC 7523 §2.1, RFC 8693 §2.1); NULL when it is another grant. */
+static const char *workload_token(const struct form *f, const char *grant_type)
+{
+    const char *type = form_get(f, "subject_token_type");
+
+    if (strcmp(grant_type, GRANT_BEARER) == 0)
+        return form_get(f, "assertion");
+    if (strcmp(grant_type, GRANT_EXCHANGE) != 0 || type == NULL ||
+        (strcmp(type, "urn:ietf:params:oauth:token-type:jwt") != 0 &&
+         strcmp(type, "urn:ietf:params:oauth:token-type:id_token") != 0))
+        return NULL;
+    return form_get(f, "subject_token");
+}
+
 /* POST /oauth2/token */
 enum err post_oauth_token(struct request *rq)
 {
@@ -36,6 +51,8 @@ enum err post_oauth_token(struct request *rq)
     type = form_get(&f, "grant_type");
     if (type == NULL)
         return fail(rq, ERR_INVALID, "grant_type is missing");
+    if (workload_token(&f, type) != NULL)
+        return workload_grant(rq, form_get(&f, "client_id"), workload_token(&f, type));
     grant = grant_find(type);
     if (grant == NULL)
         return oauth_fail(rq, ERR_INVALID, "unsupported_grant_type",
@@ -59,8 +76,8 @@ enum err get_jwks(struct request *rq)
 
 static void add_endpoint(struct request *rq, json_t *json, const char *name, const char *path)
 {
-    json_object_set_new(
-        json, name, json_string(arena_printf(rq->arena, "%s%s", access_jwt_issuer(), path)));
+    json_object_set_new(json, name,
+                        json_string(arena_printf(rq->arena, "%s%s", access_jwt_issuer(), path)));
 }
 
 static json_t *texts(const char *words)
@@ -87,8 +104,8 @@ enum err get_openid_configuration(struct request *rq)
     static const char *const lists[][2] = {
         {"response_types_supported", "code"},
         {"response_modes_supported", "query"},
-        {"grant_types_supported",
-         GRANT_CODE " " GRANT_REFRESH " " GRANT_CLIENT " " GRANT_DEVICE " " GRANT_EXCHANGE},
+        {"grant_types_supported", GRANT_CODE " " GRANT_REFRESH " " GRANT_CLIENT " " GRANT_DEVICE
+                                             " " GRANT_EXCHANGE " " GRANT_BEARER},
         {"code_challenge_methods_supported", "S256"},
         {"subject_types_supported", "public"},
         {"id_token_signing_alg_values_supported", "ES256"},
@@ -106,10 +123,10 @@ enum err get_openid_configuration(struct request *rq)
         {"revocation_endpoint_auth_methods_supported",
          "client_secret_basic client_secret_post private_key_jwt none"},
         {"revocation_endpoint_auth_signing_alg_values_supported", "ES256"}};
-    json_t *json = json_pack("{s:s,s:b,s:b,s:b}", "issuer", access_jwt_issuer(),
-                             "authorization_response_iss_parameter_supported", 1,
-                             "request_parameter_supported", 0, "request_uri_parameter_supported",
-                             0);
+    json_t *json =
+        json_pack("{s:s,s:b,s:b,s:b}", "issuer", access_jwt_issuer(),
+                  "authorization_response_iss_parameter_supported", 1,
+                  "request_parameter_supported", 0, "request_uri_parameter_supported", 0);
 
     for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
         add_endpoint(rq, json, endpoints[i][0], endpoints[i][1]);

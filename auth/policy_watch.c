@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -92,15 +93,34 @@ static bool hear(void)
     return good;
 }
 
+/* A statement for all tenants, not one each. */
+QUERY(policy_epochs_sql, "SELECT id, epoch FROM authz_epochs()");
+
+static enum err read_epochs(void *out)
+{
+    return db_rows(&watch.db, &policy_epochs_sql, out, NO_PARAMS);
+}
+
+static bool renew_those_that_moved(struct arena *a)
+{
+    PGresult *rows = NULL;
+
+    watch.db.arena = a;
+    if (db_tx(&watch.db, TX_POINT, NULL, read_epochs, &rows) != OK || !still_listening())
+        return false;
+    for (int i = 0; i < PQntuples(rows); i++)
+        if (snapshot_older(PQgetvalue(rows, i, 0), strtoll(PQgetvalue(rows, i, 1), NULL, 10)) &&
+            !renew(PQgetvalue(rows, i, 0)))
+            return false;
+    return true;
+}
+
 static bool compare_epochs(void)
 {
     int64_t start = time_steady_ms();
     struct arena *a = arena_new();
-    struct texts tenants = snapshot_tenants(a);
-    bool good = true;
+    bool good = renew_those_that_moved(a);
 
-    for (size_t i = 0; i < tenants.count && good; i++)
-        good = renew(tenants.items[i]);
     if (good && start - watch.keys_ms >= KEYS_MS) {
         watch.db.arena = a;
         good = keys_renew(&watch.db) == OK && still_listening();

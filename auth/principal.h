@@ -30,6 +30,8 @@ MUST_CHECK enum err principal_list(struct db *db, const char *kind, const char *
 MUST_CHECK enum err principal_insert(struct db *db, const struct principal *p, const char *by);
 /* display_name, email, state, owner_id and password_hash are written. */
 MUST_CHECK enum err principal_update(struct db *db, const struct principal *p);
+/* Access tokens that the principal has by now are refused from now on. */
+MUST_CHECK enum err principal_end_tokens(struct db *db, const struct principal *p);
 /* ERR_CONFLICT when, after the changes so far, no active user is tenant admin for good. */
 MUST_CHECK enum err principal_admin_remains(struct db *db);
 

@@ -217,6 +217,8 @@ static enum err end_change(struct request *rq, const struct principal_body *b, s
     if (b->state != NULL)
         p->state = b->state;
     TRY(principal_update(rq->db, p));
+    if (b->password != NULL)
+        TRY(principal_end_tokens(rq->db, p));
     TRY(authority_admin_remains(rq));
     return reply_principal(rq, p->kind, p->name);
 }

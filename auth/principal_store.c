@@ -85,6 +85,18 @@ enum err principal_update(struct db *db, const struct principal *p)
                   PARAMS(P_TEXT(p->id), P_TEXT(p->state), P_TEXT(p->owner_id)));
 }
 
+QUERY(principal_end_tokens_sql, "UPDATE principal SET tokens_since = $2::timestamptz"
+                                " WHERE tenant_id = current_tenant() AND id = $1::uuid");
+
+/* By our clock, as the tokens are. */
+enum err principal_end_tokens(struct db *db, const struct principal *p)
+{
+    char now[TIME_SIZE];
+
+    time_format(time_now_ms(), now);
+    return db_change(db, &principal_end_tokens_sql, PARAMS(P_TEXT(p->id), P_TEXT(now)));
+}
+
 QUERY(principal_admins_sql,
       "SELECT 1 FROM binding b JOIN principal p ON p.tenant_id = b.tenant_id"
       " AND p.id = b.principal_id WHERE b.tenant_id = current_tenant()"

@@ -56,8 +56,7 @@ static bool private_scheme(const char *uri)
 {
     size_t n = strspn(uri, "abcdefghijklmnopqrstuvwxyz0123456789.-+");
 
-    return n > 2 && uri[n] == ':' && uri[0] >= 'a' && uri[0] <= 'z' &&
-           memchr(uri, '.', n) != NULL;
+    return n > 2 && uri[n] == ':' && uri[0] >= 'a' && uri[0] <= 'z' && memchr(uri, '.', n) != NULL;
 }
 
 bool redirect_uri_valid(const char *uri)

@@ -73,9 +73,9 @@ static enum err rotate(struct request *rq)
     id_new(id);
     opaque_derive(rq->arena, REFRESH_PREFIX, rq->caller.tenant_id, id, &next);
     r->next = next.text;
-    TRY(db_change(rq->db, &refresh_next_sql,
-                  PARAMS(P_TEXT(id), P_TEXT(r->session_id),
-                         P_BYTES(next.hash.bytes, SHA256_SIZE))));
+    TRY(db_change(
+        rq->db, &refresh_next_sql,
+        PARAMS(P_TEXT(id), P_TEXT(r->session_id), P_BYTES(next.hash.bytes, SHA256_SIZE))));
     return db_change(rq->db, &refresh_use_sql, PARAMS(P_TEXT(r->id), P_TEXT(id)));
 }
 
@@ -93,12 +93,12 @@ static enum err open_token(struct request *rq, const struct form *f, struct refr
         return grant_invalid(rq, "refresh_token", "is unknown");
     r->id = arena_text(rq->arena, handle.id);
     e = db_tx(rq->db, TX_POINT, r->client->tenant_id, find, r);
-    if (e == OK && (!hex_decode(r->hash, kept.bytes, SHA256_SIZE) ||
-                    !digest_equal(&kept, &handle.hash) ||
-                    strcmp(r->session.client_id, r->client->id) != 0))
+    if (e == OK &&
+        (!hex_decode(r->hash, kept.bytes, SHA256_SIZE) || !digest_equal(&kept, &handle.hash) ||
+         strcmp(r->session.client_id, r->client->id) != 0))
         e = ERR_NOT_FOUND;
     if (e == OK)
-        e = login_session_enter(rq, r->client->tenant_id, r->session.principal_id);
+        e = login_session_enter(rq, r->client->tenant_id, r->session.principal_id, r->session.id);
     if (e == ERR_NOT_FOUND || e == ERR_TOKEN)
         return grant_invalid(rq, "refresh_token", "is unknown, revoked or expired");
     return e;

@@ -110,7 +110,8 @@ enum err second_factor_fresh(struct request *rq)
     TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, &f));
     if ((!f.totp && !f.webauthn && !f.required) || age <= f.max_age)
         return OK;
-    return fail(rq, ERR_STEP_UP,
-                "this needs a second factor shown within %lld s; POST /v1/me/step-up takes its code",
-                (long long)f.max_age);
+    return fail(
+        rq, ERR_STEP_UP,
+        "this needs a second factor shown within %lld s; POST /v1/me/step-up takes its code",
+        (long long)f.max_age);
 }

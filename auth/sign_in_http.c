@@ -72,7 +72,7 @@ enum err post_login(struct request *rq)
         return fail(rq, e, "the tenant, user or password is wrong");
     TRY(e);
     TRY(second_factor_check(rq, l.code, &b.who));
-    TRY(login_session_enter(rq, b.who.tenant_id, b.who.id));
+    TRY(login_session_enter(rq, b.who.tenant_id, b.who.id, NULL));
     opaque_make(rq->arena, COOKIE_PREFIX, b.who.tenant_id, &b.handle);
     session_of(rq)->work = &b;
     TRY(request_tx(rq, begin));

@@ -75,7 +75,18 @@ bool snapshot_has(const char *tenant_id)
     return has;
 }
 
-static void keep(struct policy *p)
+bool snapshot_older(const char *tenant_id, int64_t epoch)
+{
+    struct policy *p = known(tenant_id);
+    bool older = p != NULL && policy_epoch(p) != epoch;
+
+    policy_drop(p);
+    return older;
+}
+
+/* Word of a change that came while this was loaded found the tenant known, and renews it, or not
+ * known, and did nothing: then this may be too old to begin with. Over an older one it is right. */
+static void keep(struct policy *p, bool settled)
 {
     struct shard *s = shard_of(policy_tenant_id(p));
     struct policy *old = NULL;
@@ -83,7 +94,7 @@ static void keep(struct policy *p)
 
     (void)pthread_mutex_lock(&s->lock);
     at = find(s, policy_tenant_id(p));
-    if (*at == NULL && (*at = calloc(1, sizeof(**at))) != NULL)
+    if (*at == NULL && settled && (*at = calloc(1, sizeof(**at))) != NULL)
         (*at)->policy = policy_hold(p);
     else if (*at != NULL && policy_epoch((*at)->policy) < policy_epoch(p)) {
         old = (*at)->policy;
@@ -98,8 +109,8 @@ static enum err load(struct db *db, const char *tenant_id, struct policy **out)
     unsigned long long before = atomic_load(&unsettled);
     enum err e = policy_load(db, tenant_id, out);
 
-    if (e == OK && atomic_load(&unsettled) == before)
-        keep(*out);
+    if (e == OK)
+        keep(*out, atomic_load(&unsettled) == before);
     return e;
 }
 
@@ -197,32 +208,4 @@ void snapshot_unsettle(void)
 void snapshot_seen(int64_t steady_ms)
 {
     atomic_store(&seen_ms, steady_ms == 0 ? -(long long)SNAPSHOT_BLIND_MS - 1 : steady_ms);
-}
-
-/* A power of two, from 16, is full. */
-static void append(struct arena *a, struct texts *t, const char *text)
-{
-    if (t->count == 0 || (t->count >= 16 && (t->count & (t->count - 1)) == 0)) {
-        size_t room = t->count == 0 ? 16 : 2 * t->count;
-        const char **more = arena_alloc(a, room * sizeof(*more));
-
-        if (t->count > 0)
-            memcpy(more, t->items, t->count * sizeof(*more));
-        t->items = more;
-    }
-    t->items[t->count++] = arena_text(a, text);
-}
-
-struct texts snapshot_tenants(struct arena *a)
-{
-    struct texts t = {.count = 0};
-
-    (void)pthread_once(&once, prepare);
-    for (size_t i = 0; i < SHARDS; i++) {
-        (void)pthread_mutex_lock(&shards[i].lock);
-        for (const struct slot *s = shards[i].first; s != NULL; s = s->next)
-            append(a, &t, policy_tenant_id(s->policy));
-        (void)pthread_mutex_unlock(&shards[i].lock);
-    }
-    return t;
 }

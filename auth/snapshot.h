@@ -23,8 +23,8 @@ void snapshot_forget(const char *tenant_id);
 void snapshot_unsettle(void);
 /* All epochs were seen at this time (steady clock), or with 0: we see nothing. */
 void snapshot_seen(int64_t steady_ms);
-/* Is there a policy of this tenant here? And all such tenants. */
+/* Is there a policy of this tenant here? And one of another epoch? */
 bool snapshot_has(const char *tenant_id);
-struct texts snapshot_tenants(struct arena *a);
+bool snapshot_older(const char *tenant_id, int64_t epoch);
 
 #endif

@@ -17,6 +17,7 @@ struct claims {
     char principal[ID_SIZE];
     char id[ID_SIZE]; /* jti, or the personal access token's id */
     int64_t expires_ms;
+    int64_t issued_ms;       /* of an access token */
     char session[ID_SIZE];   /* that the token dies with; "" for none */
     int64_t auth_ms;         /* when its bearer signed in */
     int64_t mfa_ms;          /* with a second factor; 0 for none */

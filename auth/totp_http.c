@@ -47,8 +47,8 @@ static void base32(const uint8_t secret[TOTP_SECRET], char out[BASE32_TEXT + 1])
 
     for (size_t i = 0; i < BASE32_TEXT; i++) {
         size_t bit = 5 * i;
-        unsigned two = (unsigned)secret[bit / 8] << 8 |
-                       (bit / 8 + 1 < TOTP_SECRET ? secret[bit / 8 + 1] : 0U);
+        unsigned two =
+            (unsigned)secret[bit / 8] << 8 | (bit / 8 + 1 < TOTP_SECRET ? secret[bit / 8 + 1] : 0U);
 
         out[i] = letters[two >> (11 - bit % 8) & 31];
     }

@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "compute/endpoint.h"
 #include "lineage/provenance.h"
+#include "registry/asset.h"
 #include "registry/reply.h"
 #include "registry/version.h"
 
@@ -130,6 +131,8 @@ enum err post_deployment(struct request *rq)
     request_object(rq, "endpoints/%s", rq->args[1]);
     TRY(endpoint_lock(rq->db, auth_project_id(rq), rq->args[1], &e));
     TRY(version_find(rq->db, auth_project_id(rq), post.version, &v));
+    if (!auth_may_asset(rq, ASSET_READ, asset_path(rq->arena, v.kind, v.asset)))
+        return ERR_NOT_FOUND;
     if (strcmp(v.kind, "model") != 0)
         return fail(rq, ERR_INVALID, "version must name a version of a model");
     if (approval_in_force(rq->db, v.id, &approval) != OK)

@@ -59,8 +59,7 @@ static enum err file_approval(struct request *rq, const struct job_plan *plan, c
     return job_bind(rq->db, id, approval);
 }
 
-/* POST /v1/projects/{project}/jobs */
-enum err post_job(struct request *rq)
+static enum err ask(struct request *rq)
 {
     struct job_plan plan;
     struct rules rules;
@@ -89,6 +88,17 @@ enum err post_job(struct request *rq)
     request_status(rq, 202);
     request_set_header(rq, "Location", arena_printf(rq->arena, "%s/%s", rq->path, id));
     return request_reply(rq, job_fields, &job);
+}
+
+/* POST /v1/projects/{project}/jobs */
+enum err post_job(struct request *rq)
+{
+    enum err e = ask(rq);
+
+    if (e == ERR_CONFLICT && rq->db->constraint != NULL &&
+        strcmp(rq->db->constraint, "purposes_meet") == 0)
+        return fail(rq, e, "%s", rq->db->message);
+    return e;
 }
 
 /* POST /v1/projects/{project}/jobs/{job}/cancel */

@@ -5,6 +5,7 @@
 #include "compute/endpoint.h"
 #include "compute/handlers.h"
 #include "lineage/canonical.h"
+#include "registry/asset.h"
 
 #include <math.h>
 #include <string.h>
@@ -107,11 +108,21 @@ static enum err check_numbers(struct request *rq, const struct job_post *post)
     return OK;
 }
 
+/* What the caller may not see is not there; and a job reads no content for whoever may read that
+ * of the project, but not of this. */
+static bool may_use(struct request *rq, const char *asset)
+{
+    return auth_may_asset(rq, ASSET_READ, asset) &&
+           (auth_may_asset(rq, FILE_READ, asset) || !auth_may(rq, FILE_READ, rq->args[0]));
+}
+
 static enum err find_input(struct request *rq, const char *member, const char *path,
                            const char *kind, struct version *out)
 {
     enum err e = version_find(rq->db, auth_project_id(rq), path, out);
 
+    if (e == OK && !may_use(rq, asset_path(rq->arena, out->kind, out->asset)))
+        e = ERR_NOT_FOUND;
     if (e == ERR_NOT_FOUND || (e == OK && strcmp(out->kind, kind) != 0))
         return refuse(rq, member, arena_printf(rq->arena, "names no version of a %s here", kind));
     TRY(e);

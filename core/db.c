@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/db.h"
 
+#include "core/db_ahead.h"
 #include "core/db_wire.h"
 #include "core/log.h"
 #include "core/row.h"
@@ -14,7 +15,6 @@ enum { ATTEMPTS = 5 };
 extern const struct query *const __start_queries[];
 extern const struct query *const __stop_queries[];
 
-QUERY(db_set_tenant, "SELECT set_config('app.tenant', $1, true)");
 QUERY(db_begin_read, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 QUERY(db_rollback, "ROLLBACK");
 
@@ -31,6 +31,7 @@ static void release_result(void *result)
 
 void db_close(struct db *db)
 {
+    db_ahead_end(db);
     PQfinish(db->conn);
     db->conn = NULL;
 }
@@ -133,20 +134,10 @@ static enum err ensure_open(struct db *db)
 static enum err send(struct db *db, const struct query *q, int rows, const struct param *params,
                      size_t count)
 {
-    const char *values[DB_PARAMS_MAX];
-    int lengths[DB_PARAMS_MAX] = {0};
-    int formats[DB_PARAMS_MAX] = {0};
-
     if (count > DB_PARAMS_MAX || db->pendings == DB_PENDING_MAX)
         return note(db, ERR_INTERNAL);
-    for (size_t i = 0; i < count; i++) {
-        values[i] = db_param(db->arena, &params[i]);
-        if (params[i].type == PARAM_BYTES) {
-            lengths[i] = (int)params[i].length;
-            formats[i] = 1;
-        }
-    }
-    if (PQsendQueryPrepared(db->conn, q->name, (int)count, values, lengths, formats, 0) != 1)
+    db_ahead_settle(db);
+    if (!db_send(db, q, params, count))
         return lost(db);
     db->pending[db->pendings++] = (struct db_pending){.query = q, .rows = rows};
     return OK;
@@ -269,6 +260,11 @@ static enum err run(struct db *db, const struct query *q, PGresult **out,
     if (!alone(db) && db->failed != OK)
         return db->failed;
     db->constraint = NULL;
+    if (db->tx == TX_POINT && db_ahead_take(db, q, params, count, out)) {
+        db->failed = OK;
+        arena_own(db->arena, *out, release_result);
+        return OK;
+    }
     TRY(start(db));
     TRY(send(db, q, -1, params, count));
     if (alone(db))
@@ -293,7 +289,8 @@ enum err db_one(struct db *db, const struct query *q, const struct field *fields
     if (PQntuples(result) == 0)
         return ERR_NOT_FOUND;
     if (PQntuples(result) != 1) {
-        log_ours("statement %s gave %d rows instead of one", q->name, PQntuples(result));
+        log_ours("statement %s gave %d rows instead of one", q->name == NULL ? "" : q->name,
+                 PQntuples(result));
         return ERR_INTERNAL;
     }
     return row_read(db->arena, fields, result, 0, out);

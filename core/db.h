@@ -15,7 +15,7 @@
 /* A named statement. The linker gathers them all, and every connection prepares every one when it
  * opens: a statement that does not fit the schema stops the service at its start. */
 struct query {
-    const char *name;
+    const char *name; /* NULL: not prepared, for searches that are built (registry/where.h) */
     const char *text;
 };
 
@@ -31,26 +31,7 @@ struct query {
  * TX_MANUAL like TX_POINT, until the handler calls request_tx itself (slow work comes first) */
 enum tx { TX_NONE, TX_POINT, TX_READ, TX_WRITE, TX_MANUAL };
 
-enum { DB_PENDING_MAX = 64, DB_PARAMS_MAX = 24 };
-
-/* One connection, used by one thread at a time. */
-struct db {
-    PGconn *conn;
-    const char *conninfo;
-    struct arena *arena; /* owns the results of the request being served */
-    enum tx tx;
-    const char *tenant;     /* id whose rows are visible; NULL or "" for none */
-    bool started;           /* the transaction's first statement has been sent */
-    bool committing;        /* from here on a lost connection leaves the outcome unknown */
-    enum err failed;        /* of the transaction: the first thing that went wrong */
-    const char *constraint; /* that the last transaction violated, in the arena; NULL for none */
-    const char *message;    /* the database's own words, for our log and for raised refusals */
-    struct db_pending {
-        const struct query *query;
-        int rows;              /* how many rows it must touch or give; -1 for any */
-    } pending[DB_PENDING_MAX]; /* sent, not yet answered */
-    unsigned pendings;
-};
+enum { DB_PENDING_MAX = 64, DB_PARAMS_MAX = 128, DB_AHEAD_MAX = 8, DB_AHEAD_PARAMS = 4 };
 
 enum param_type {
     PARAM_TEXT,
@@ -69,6 +50,38 @@ struct param {
     int64_t number;
     double real;
     size_t length; /* of bytes, or items of an array */
+};
+
+/* A statement that was asked for before its turn, see core/db_ahead.h. */
+struct db_ahead {
+    const struct arena *owner; /* of the request that will run it; NULL when it has */
+    const char *tenant;
+    const struct query *query;
+    struct param params[DB_AHEAD_PARAMS];
+    size_t count;
+    PGresult *result; /* NULL: not read yet, failed, or taken */
+};
+
+/* One connection, used by one thread at a time. */
+struct db {
+    PGconn *conn;
+    const char *conninfo;
+    struct arena *arena; /* owns the results of the request being served */
+    enum tx tx;
+    const char *tenant;     /* id whose rows are visible; NULL or "" for none */
+    bool started;           /* the transaction's first statement has been sent */
+    bool committing;        /* from here on a lost connection leaves the outcome unknown */
+    enum err failed;        /* of the transaction: the first thing that went wrong */
+    const char *constraint; /* that the last transaction violated, in the arena; NULL for none */
+    const char *message;    /* the database's own words, for our log and for raised refusals */
+    struct db_pending {
+        const struct query *query;
+        int rows;              /* how many rows it must touch or give; -1 for any */
+    } pending[DB_PENDING_MAX]; /* sent, not yet answered */
+    unsigned pendings;
+    struct db_ahead ahead[DB_AHEAD_MAX];
+    unsigned ahead_count;
+    unsigned ahead_read; /* of these, how many were answered */
 };
 
 /* clang-format off */

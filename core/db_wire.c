@@ -8,6 +8,10 @@
 
 enum { ARRAY_MAX = 16 << 20 };
 
+const struct query db_set_tenant = {"db_set_tenant", "SELECT set_config('app.tenant', $1, true)"};
+static const struct query *const db_set_tenant_entry __attribute__((used, section("queries"))) =
+    &db_set_tenant;
+
 static void array_text(struct text *t, const struct param *p)
 {
     text_puts(t, "{");
@@ -84,14 +88,34 @@ static const struct {
     {"22021", ERR_INVALID},   /* character_not_in_repertoire */
     {"22P05", ERR_INVALID},   /* untranslatable_character: U+0000 */
     {"CH001", ERR_FOUR_EYES}, /* raised by our own triggers, see migrations/ */
-    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT}, {"53100", ERR_STORAGE}, /* disk_full */
-    {"53300", ERR_DB_LOST}, /* too_many_connections */
-    {"55P03", ERR_BUSY},    /* lock_not_available */
+    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT},
+    {"CH004", ERR_CONFLICT},   {"53100", ERR_STORAGE}, /* disk_full */
+    {"53300", ERR_DB_LOST},                            /* too_many_connections */
+    {"55P03", ERR_BUSY},                               /* lock_not_available */
     {"57014", ERR_TIMEOUT}, /* query_canceled: the statement's time is up */
     {"57P01", ERR_DB_LOST}, /* admin_shutdown */
     {"57P02", ERR_DB_LOST}, /* crash_shutdown */
     {"57P03", ERR_DB_LOST}, /* cannot_connect_now */
 };
+
+bool db_send(struct db *db, const struct query *q, const struct param *params, size_t count)
+{
+    const char *values[DB_PARAMS_MAX];
+    int lengths[DB_PARAMS_MAX];
+    int formats[DB_PARAMS_MAX];
+
+    for (size_t i = 0; i < count; i++) {
+        bool bytes = params[i].type == PARAM_BYTES;
+
+        values[i] = db_param(db->arena, &params[i]);
+        lengths[i] = bytes ? (int)params[i].length : 0;
+        formats[i] = bytes;
+    }
+    if (q->name == NULL)
+        return PQsendQueryParams(db->conn, q->text, (int)count, NULL, values, lengths, formats,
+                                 0) == 1;
+    return PQsendQueryPrepared(db->conn, q->name, (int)count, values, lengths, formats, 0) == 1;
+}
 
 bool db_meaning(const char *sqlstate, enum err *e)
 {

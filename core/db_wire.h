@@ -8,6 +8,11 @@
  * the arena, or borrowed from the parameter. */
 const char *db_param(struct arena *a, const struct param *p);
 
+/* Into the connection's buffer. False when the connection is lost. */
+bool db_send(struct db *db, const struct query *q, const struct param *params, size_t count);
+
+extern const struct query db_set_tenant;
+
 /* What an SQLSTATE that is an answer means; false for one that is a failure. */
 bool db_meaning(const char *sqlstate, enum err *e);
 

@@ -11,6 +11,7 @@ enum { REPLY_MAX = 1 << 30 };
 const struct field no_body[] = {FIELDS_END};
 const struct field file_body[] = {FIELDS_END};
 const struct field raw_body[] = {FIELDS_END};
+const struct field object_body[] = {FIELDS_END};
 
 static void release_json(void *json)
 {

@@ -29,15 +29,16 @@ struct caller {
 
 /* What a route line says (service/routes.def and the routes.def of each folder). */
 enum scope {
-    SCOPE_NONE,     /* public: no token is read */
-    SCOPE_SELF,     /* any valid token; the handler touches only the caller's own things */
-    SCOPE_PLATFORM, /* the installation */
-    SCOPE_TENANT,   /* the caller's tenant */
-    SCOPE_PROJECT,  /* the project named by the first {…} of the path */
+    SCOPE_NONE,      /* public: no token is read */
+    SCOPE_SELF,      /* any valid token; the handler touches only the caller's own things */
+    SCOPE_PLATFORM,  /* the installation */
+    SCOPE_TENANT,    /* the caller's tenant */
+    SCOPE_PROJECT,   /* the project named by the first {…} of the path */
+    SCOPE_WORKSPACE, /* the project named by the header X-MLFLOW-WORKSPACE; see auth_allow */
 };
 /* What an entry keeps: who did what to what; the body too; the answer too. */
 enum audit_level { AUDIT_NONE, AUDIT_METADATA, AUDIT_REQUEST, AUDIT_RESPONSE };
-enum dialect { DIALECT_CHANCERY, DIALECT_OAUTH, DIALECT_OIP, DIALECT_PAGE };
+enum dialect { DIALECT_CHANCERY, DIALECT_OAUTH, DIALECT_OIP, DIALECT_MLFLOW, DIALECT_PAGE };
 enum lane { LANE_READ, LANE_WRITE, LANE_SLOW };
 
 struct request;
@@ -56,10 +57,12 @@ struct route {
     const char *help; /* one sentence for OpenAPI and the command line */
 };
 
-/* Special body tables: none is allowed; streamed to a file (rq->upload); any bytes up to 1 MiB. */
+/* Special body tables: none is allowed; streamed to a file (rq->upload); any bytes up to 1 MiB; a
+ * JSON object of which the handler reads what it knows. */
 extern const struct field no_body[];
 extern const struct field file_body[];
 extern const struct field raw_body[];
+extern const struct field object_body[];
 
 struct pair {
     const char *name; /* headers: lower case */
@@ -113,6 +116,7 @@ struct request {
     size_t query_count;
     struct pair headers[PAIRS_MAX];
     size_t headers_count;
+    bool entered;    /* the caller is known and allowed */
     const char *raw; /* the body's bytes, if it was not streamed */
     size_t raw_length;
     const json_t *body;    /* parsed, for routes with a JSON body */

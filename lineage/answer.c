@@ -8,9 +8,9 @@
 enum { ANSWER_MAX = 256 << 20 };
 
 /* What edges call a node by. */
-void graph_add_name(struct text *t, const char *member, const struct walk_node *node)
+void graph_add_name(struct text *t, const char *prefix, const struct walk_node *node)
 {
-    text_puts(t, member);
+    text_puts(t, prefix);
     if (node->name != NULL)
         json_add_text(t, node->name);
     else
@@ -45,9 +45,9 @@ static bool declared(const struct walk_node *node)
     return node->kind != NULL && strncmp(node->kind, "ol-", 3) == 0;
 }
 
-void graph_add_edge(struct text *t, const struct walk *w, size_t i)
+void graph_add_edge(struct text *t, const struct walk *w, size_t edge)
 {
-    const struct walk_edge *e = &w->edges[i];
+    const struct walk_edge *e = &w->edges[edge];
 
     graph_add_name(t, "{\"src\":", &w->nodes[e->src]);
     graph_add_name(t, ",\"dst\":", &w->nodes[e->dst]);

@@ -21,7 +21,7 @@ QUERY(coverage_sql,
       "                JOIN lineage_node y ON y.tenant_id = c.tenant_id AND y.id = c.ancestor"
       "               WHERE c.tenant_id = d.tenant_id AND c.deployment = m.id"
       "                 AND ($3::timestamptz IS NULL OR c.known_at <= $3)"
-      "                 AND y.kind IN ('model-version', 'job', 'ol-run') AND NOT EXISTS"
+      "                 AND c.kind IN ('model-version', 'job', 'ol-run') AND NOT EXISTS"
       "                   (SELECT FROM lineage_edge e WHERE e.tenant_id = c.tenant_id"
       "                       AND e.dst = y.id AND e.kind = CASE y.kind WHEN 'model-version'"
       "                           THEN 'produce' ELSE 'consume' END"

@@ -63,7 +63,7 @@ static void table(struct dossier *s, const char *caption, const char *const *col
 
     for (size_t k = 0; columns[k] != NULL; k++)
         json_array_append_new(heads, json_string(columns[k]));
-    json_array_foreach((json_t *)(uintptr_t)list, i, item)
+    json_array_foreach((json_t *)list, i, item)
     {
         json_t *row = json_array();
 
@@ -82,7 +82,7 @@ static void members(struct dossier *s, const char *caption, const json_t *object
     json_t *list = json_array(), *value;
     const char *name;
 
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    json_object_foreach((json_t *)object, name, value)
     {
         json_array_append_new(
             list, json_pack("{s:s, s:s}", "name", name, "value", scalar(s->d->arena, value)));

@@ -79,7 +79,7 @@ static json_t *dictionary(struct document *d, const json_t *from)
     json_t *list = json_array(), *value;
     const char *name;
 
-    json_object_foreach((json_t *)(uintptr_t)from, name, value)
+    json_object_foreach((json_t *)from, name, value)
     {
         const char *text = json_string_value(value);
 

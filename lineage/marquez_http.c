@@ -206,7 +206,7 @@ QUERY(marquez_lineage,
 /* GET /api/v1/lineage?nodeId=&depth= */
 enum err get_marquez_lineage(struct request *rq)
 {
-    const char *node;
+    const char *node = "";
     struct seen seen;
     PGresult *rows;
     int64_t depth;
@@ -227,7 +227,7 @@ QUERY(marquez_columns,
 /* GET /api/v1/column-lineage?nodeId=&depth=&withDownstream= */
 enum err get_marquez_column_lineage(struct request *rq)
 {
-    const char *down = request_query(rq, "withDownstream"), *node;
+    const char *down = request_query(rq, "withDownstream"), *node = "";
     struct seen seen;
     PGresult *rows;
     int64_t depth;

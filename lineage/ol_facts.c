@@ -120,27 +120,34 @@ static const char *add_columns(struct ol_facts *f, const struct ol_thing *output
     return NULL;
 }
 
+static const char *add_item(struct ol_facts *f, const json_t *item, bool output)
+{
+    const char *by = f->event->run_node == NULL ? f->event->job.node : f->event->run_node;
+    const json_t *facets = json_object_get(item, output ? "outputFacets" : "inputFacets");
+    struct ol_thing dataset;
+    const char *why = ol_thing_read(f->arena, item, "dataset", &dataset);
+    const char *node;
+
+    if (why != NULL)
+        return why;
+    node = add_dataset(f, &dataset, facets);
+    if (output)
+        add_edge(f, by, node, "produce");
+    else
+        add_edge(f, node, by, "consume");
+    json_array_append_new(f->io, json_pack("{s:s, s:s, s:b}", "job", f->event->job.node, "dataset",
+                                           node, "output", output));
+    return output ? add_columns(f, &dataset) : NULL;
+}
+
 static const char *add_side(struct ol_facts *f, bool output)
 {
     const json_t *items = json_object_get(f->event->json, output ? "outputs" : "inputs");
-    const char *by = f->event->run_node == NULL ? f->event->job.node : f->event->run_node;
-    struct ol_thing dataset;
+    const char *why = NULL;
 
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *item = json_array_get(items, i);
-        const char *why = ol_thing_read(f->arena, item, "dataset", &dataset), *node;
-
-        if (why != NULL)
-            return why;
-        node = add_dataset(f, &dataset,
-                           json_object_get(item, output ? "outputFacets" : "inputFacets"));
-        add_edge(f, output ? by : node, output ? node : by, output ? "produce" : "consume");
-        json_array_append_new(f->io, json_pack("{s:s, s:s, s:b}", "job", f->event->job.node,
-                                               "dataset", node, "output", output));
-        if (output && (why = add_columns(f, &dataset)) != NULL)
-            return why;
-    }
-    return NULL;
+    for (size_t i = 0; i < json_array_size(items) && why == NULL; i++)
+        why = add_item(f, json_array_get(items, i), output);
+    return why;
 }
 
 /* The commit a job was run from (facet sourceCodeLocation) is a thing of its own. */

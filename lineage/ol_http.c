@@ -145,8 +145,8 @@ static enum err tell(struct request *rq, const struct ol_taken *t)
 /* POST /api/v1/lineage */
 enum err post_openlineage(struct request *rq)
 {
-    struct ol_taken taken;
-    json_t *event, *events;
+    struct ol_taken taken = {.received = 0};
+    json_t *event = NULL, *events;
     enum err e;
 
     TRY(read_json(rq, &event));
@@ -163,8 +163,8 @@ enum err post_openlineage(struct request *rq)
 /* POST /api/v1/lineage/batch */
 enum err post_openlineage_batch(struct request *rq)
 {
-    struct ol_taken taken;
-    json_t *body;
+    struct ol_taken taken = {.received = 0};
+    json_t *body = NULL;
 
     TRY(read_json(rq, &body));
     if (json_is_object(body))

@@ -40,7 +40,7 @@ QUERY(erasure_sql, "SELECT id FROM audit_erase($1::uuid, $2, $3::int)");
 /* "erasure\nID\nID\n…": which entries an erasure made silent. */
 static const char *list_ids(struct arena *a, const PGresult *rows)
 {
-    struct text t = text_new((ERASED_AT_ONCE + 1) * ID_SIZE);
+    struct text t = text_new((size_t)(ERASED_AT_ONCE + 1) * ID_SIZE);
     const char *list;
 
     text_puts(&t, "erasure\n");

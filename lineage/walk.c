@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More projects than this are not asked about one by one beforehand. */
+enum { OPEN_MAX = 200 };
+
 /* Where a walk is. Nodes are found by id through slots, an open hash table of indexes plus one. */
 struct walking {
     struct db *db;
@@ -15,6 +18,8 @@ struct walking {
     int64_t until;
     enum walk_way way;
     bool spent; /* a budget, which ends the walk */
+    bool open;  /* nothing is hidden from the caller: what nodes are is asked once, at the end */
+    bool shut;  /* but something was */
     size_t node_room;
     size_t edge_room;
     size_t mask;
@@ -132,6 +137,7 @@ static enum err describe(struct walking *w, size_t first)
         found.seen = node->seen;
         if (!visible(w, found.project)) {
             truncated(w, "redacted", false);
+            w->shut = true;
             continue;
         }
         *node = found;
@@ -207,7 +213,7 @@ static void advance(struct walking *w)
     w->frontier = arena_alloc(w->db->arena, (w->next_count + 1) * sizeof(*w->frontier));
     w->frontier_count = 0;
     for (size_t i = 0; i < w->next_count; i++)
-        if (w->out->nodes[w->next[i]].name != NULL)
+        if (w->open || w->out->nodes[w->next[i]].name != NULL)
             w->frontier[w->frontier_count++] = w->out->nodes[w->next[i]].id;
     w->next_count = 0;
 }
@@ -224,7 +230,8 @@ static enum err follow(struct walking *w, int64_t depth)
         truncated(w, "edges", true);
     for (int i = 0; i < PQntuples(rows) && (size_t)i < most; i++)
         take_edge(w, rows, i, depth);
-    TRY(describe(w, first));
+    if (!w->open)
+        TRY(describe(w, first));
     advance(w);
     return OK;
 }
@@ -255,27 +262,58 @@ static enum err walk_one_way(struct walking *w, enum walk_way way)
     return OK;
 }
 
-enum err walk_run(struct db *db, const struct walk_question *q, struct walk *out)
+QUERY(walk_projects, "SELECT '' UNION ALL SELECT name FROM project WHERE tenant_id = $1::uuid"
+                     " LIMIT $2::bigint");
+
+enum err walk_open(struct db *db, const struct walk_question *q, bool *open)
 {
-    struct walking w = {.db = db, .q = q, .out = out, .until = time_steady_ms() + q->ms};
+    PGresult *rows;
+
+    TRY(db_rows(db, &walk_projects, &rows, PARAMS(P_TEXT(db->tenant), P_INT(OPEN_MAX + 1))));
+    *open = PQntuples(rows) <= OPEN_MAX;
+    for (int i = 0; i < PQntuples(rows) && *open; i++)
+        *open = q->may(q->context, PQgetvalue(rows, i, 0));
+    return OK;
+}
+
+static enum err begin(struct walking *w)
+{
     struct walk_node root;
     size_t slots = 1024;
 
-    *out = (struct walk){.nodes = NULL};
-    TRY(db_one(db, &walk_root, node_fields, &root, PARAMS(P_TEXT(db->tenant), P_TEXT(q->node))));
-    if (!visible(&w, root.project))
+    *w->out = (struct walk){.nodes = NULL};
+    TRY(db_one(w->db, &walk_root, node_fields, &root,
+               PARAMS(P_TEXT(w->db->tenant), P_TEXT(w->q->node))));
+    if (!visible(w, root.project))
         return ERR_NOT_FOUND;
-    while (slots < 2 * q->nodes)
+    while (slots < 2 * w->q->nodes)
         slots *= 2;
-    w.mask = slots - 1;
-    w.slots = arena_alloc(db->arena, slots * sizeof(*w.slots));
+    w->mask = slots - 1;
+    w->slots = arena_alloc(w->db->arena, slots * sizeof(*w->slots));
     root.depth = 0;
     root.seen = root.followed = 0;
-    (void)place(&w, root.id, 0);
-    out->nodes[0] = root;
-    if ((q->ways & WALK_UP) != 0)
-        TRY(walk_one_way(&w, WALK_UP));
-    if ((q->ways & WALK_DOWN) != 0)
-        TRY(walk_one_way(&w, WALK_DOWN));
+    (void)place(w, root.id, 0);
+    w->out->nodes[0] = root;
     return OK;
+}
+
+static enum err walk_ways(struct walking *w)
+{
+    TRY(begin(w));
+    if ((w->q->ways & WALK_UP) != 0)
+        TRY(walk_one_way(w, WALK_UP));
+    if ((w->q->ways & WALK_DOWN) != 0)
+        TRY(walk_one_way(w, WALK_DOWN));
+    return w->open ? describe(w, 1) : OK;
+}
+
+enum err walk_run(struct db *db, const struct walk_question *q, struct walk *out)
+{
+    struct walking w = {.db = db, .q = q, .out = out, .until = time_steady_ms() + q->ms}, again = w;
+
+    if (q->stop == NULL)
+        TRY(walk_open(db, q, &w.open));
+    TRY(walk_ways(&w));
+    /* A node of a project that is none: what lies behind it must not be told. */
+    return w.shut && w.open ? walk_ways(&again) : OK;
 }

@@ -60,4 +60,7 @@ struct walk {
  * unknown or may not be seen. The answer is in db's arena. */
 MUST_CHECK enum err walk_run(struct db *db, const struct walk_question *q, struct walk *out);
 
+/* Whether every project may be seen, so that nothing needs to be hidden. */
+MUST_CHECK enum err walk_open(struct db *db, const struct walk_question *q, bool *open);
+
 #endif

@@ -53,6 +53,7 @@ BEGIN
     DELETE FROM audit_tile WHERE tenant_id = current_tenant();
     DELETE FROM audit_text WHERE tenant_id = current_tenant();
     DELETE FROM audit_text_head WHERE tenant_id = current_tenant();
+    UPDATE audit_witness SET size = 0 WHERE tenant_id = current_tenant();
     UPDATE audit_sink SET next = 0 WHERE tenant_id = current_tenant();
     UPDATE audit_log SET origin = fresh_origin, public = fresh_public, sealed = fresh_sealed, size = 0,
                          root = empty_root, checkpoint = NULL, signed_size = 0, signed_at = NULL

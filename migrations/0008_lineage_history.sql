@@ -24,17 +24,18 @@ CREATE TABLE endpoint_ancestor (
     tenant_id  uuid        NOT NULL,
     ancestor   bigint      NOT NULL,
     deployment bigint      NOT NULL,
+    kind       text        NOT NULL,
     known_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT endpoint_ancestor_key PRIMARY KEY (tenant_id, ancestor, deployment) INCLUDE (known_at)
 );
-COMMENT ON TABLE endpoint_ancestor IS 'Append-only: nodes upstream of each deployment''s node, and since when we know. Both are ids of lineage_node.';
-CREATE INDEX endpoint_ancestor_of ON endpoint_ancestor (tenant_id, deployment) INCLUDE (ancestor, known_at);
+COMMENT ON TABLE endpoint_ancestor IS 'Append-only: nodes upstream of each deployment''s node, and since when we know. Both are ids of lineage_node; kind is the ancestor''s.';
+CREATE INDEX endpoint_ancestor_of ON endpoint_ancestor (tenant_id, deployment, kind) INCLUDE (ancestor, known_at);
 CALL tenant_table('endpoint_ancestor', 'SELECT, INSERT');
 CALL append_only('endpoint_ancestor');
 
 CREATE FUNCTION closure_begin() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO endpoint_ancestor (tenant_id, ancestor, deployment) VALUES (NEW.tenant_id, NEW.id, NEW.id)
+    INSERT INTO endpoint_ancestor (tenant_id, ancestor, deployment, kind) VALUES (NEW.tenant_id, NEW.id, NEW.id, NEW.kind)
         ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
@@ -49,12 +50,13 @@ BEGIN
     IF NOT EXISTS (SELECT FROM endpoint_ancestor a WHERE a.tenant_id = NEW.tenant_id AND a.ancestor = NEW.dst) THEN
         RETURN NULL;
     END IF;
-    INSERT INTO endpoint_ancestor (tenant_id, ancestor, deployment)
+    INSERT INTO endpoint_ancestor (tenant_id, ancestor, deployment, kind)
         WITH RECURSIVE up (id) AS (
             SELECT NEW.src
             UNION SELECT e.src FROM up JOIN lineage_edge e ON e.tenant_id = NEW.tenant_id AND e.dst = up.id
                    WHERE e.kind <> 'predict')
-        SELECT NEW.tenant_id, up.id, a.deployment FROM up, endpoint_ancestor a
+        SELECT NEW.tenant_id, up.id, a.deployment, n.kind
+          FROM up JOIN lineage_node n ON n.tenant_id = NEW.tenant_id AND n.id = up.id, endpoint_ancestor a
          WHERE a.tenant_id = NEW.tenant_id AND a.ancestor = NEW.dst
         ON CONFLICT DO NOTHING;
     RETURN NULL;
@@ -69,12 +71,13 @@ DECLARE
 BEGIN
     FOR t IN SELECT tenant_id FROM tenant LOOP
         PERFORM set_config('app.tenant', t::text, true);
-        INSERT INTO endpoint_ancestor (tenant_id, ancestor, deployment)
+        INSERT INTO endpoint_ancestor (tenant_id, ancestor, deployment, kind)
             WITH RECURSIVE up (id, deployment) AS (
                 SELECT n.id, n.id FROM lineage_node n WHERE n.tenant_id = t AND n.kind = 'deployment'
                 UNION SELECT e.src, up.deployment FROM up JOIN lineage_edge e ON e.tenant_id = t AND e.dst = up.id
                        WHERE e.kind <> 'predict')
-            SELECT t, up.id, up.deployment FROM up ON CONFLICT DO NOTHING;
+            SELECT t, up.id, up.deployment, n.kind FROM up JOIN lineage_node n ON n.tenant_id = t AND n.id = up.id
+            ON CONFLICT DO NOTHING;
     END LOOP;
     PERFORM set_config('app.tenant', '', true);
 END $$;

@@ -2,6 +2,7 @@
 #include "registry/approval.h"
 
 #include "auth/auth.h"
+#include "registry/asset.h"
 #include "registry/handlers.h"
 #include "registry/reply.h"
 #include "registry/rules.h"
@@ -77,6 +78,8 @@ static enum err subject_of(struct request *rq, const char *subject, struct versi
 
     if (version_key_parse(rq->arena, subject, &key))
         e = version_lock(rq->db, auth_project_id(rq), &key, v);
+    if (e == OK && !auth_may_asset(rq, ASSET_READ, asset_path(rq->arena, v->kind, v->asset)))
+        e = ERR_NOT_FOUND;
     rq->target = "subject";
     if (e == ERR_NOT_FOUND)
         return fail(rq, ERR_INVALID,

@@ -31,6 +31,10 @@ const char *asset_kind(const struct request *rq);
 const char *asset_path(struct arena *a, const char *kind, const char *name);
 
 /* In any state. */
+/* See core/db_ahead.h: get_asset will find the asset of the path. */
+void asset_ahead(struct request *rq);
+void asset_find_ahead(struct db *db, const char *tenant, const char *project_id, const char *kind,
+                      const char *name);
 MUST_CHECK enum err asset_find(struct db *db, const char *project_id, const char *kind,
                                const char *name, struct asset *out);
 /* The same, locked until the end of the transaction. */

@@ -98,6 +98,12 @@ enum err put_asset(struct request *rq)
     return reply_asset(rq);
 }
 
+void asset_ahead(struct request *rq)
+{
+    asset_find_ahead(rq->db, rq->caller.tenant_id, auth_project_id(rq), asset_kind(rq),
+                     rq->args[1]);
+}
+
 /* GET …/models/{name} */
 enum err get_asset(struct request *rq)
 {

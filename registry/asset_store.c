@@ -2,6 +2,7 @@
 #include "registry/asset.h"
 
 #include "auth/auth.h"
+#include "core/db_ahead.h"
 #include "registry/version.h"
 
 const struct field asset_fields[] = {
@@ -39,6 +40,12 @@ enum err asset_find(struct db *db, const char *project_id, const char *kind, con
 {
     return db_one(db, &asset_find_sql, asset_fields, out,
                   PARAMS(P_TEXT(project_id), P_TEXT(kind), P_TEXT(name)));
+}
+
+void asset_find_ahead(struct db *db, const char *tenant, const char *project_id, const char *kind,
+                      const char *name)
+{
+    db_ahead(db, tenant, &asset_find_sql, PARAMS(P_TEXT(project_id), P_TEXT(kind), P_TEXT(name)));
 }
 
 enum err asset_lock(struct db *db, const char *project_id, const char *kind, const char *name,

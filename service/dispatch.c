@@ -6,6 +6,8 @@
 #include "core/route.h"
 #include "lineage/audit.h"
 #include "lineage/sequencer.h"
+#include "registry/asset.h"
+#include "registry/handlers.h"
 #include "service/idempotency.h"
 #include "service/refusal.h"
 
@@ -48,6 +50,16 @@ static bool is_json(const char *type)
            strchr("; \t", type[sizeof(json) - 1]) != NULL; /* or the end */
 }
 
+/* So that no form of another site can send it; PATCH and DELETE no form can. */
+static enum err mlflow_type(struct request *rq, const char *type)
+{
+    bool guarded = strcmp(rq->method, "POST") == 0 || strcmp(rq->method, "PUT") == 0;
+
+    if (!guarded || (type != NULL && is_json(type)))
+        return OK;
+    return fail(rq, ERR_INVALID, "Bad Request. Content-Type must be one of ['application/json'].");
+}
+
 static enum err parse_body(struct request *rq)
 {
     const struct field *expected = rq->route->body;
@@ -58,7 +70,9 @@ static enum err parse_body(struct request *rq)
 
     if (expected == no_body || expected == file_body || expected == raw_body)
         return OK;
-    if (type != NULL && !is_json(type))
+    if (rq->route->dialect == DIALECT_MLFLOW)
+        TRY(mlflow_type(rq, type));
+    else if (type != NULL && !is_json(type))
         return fail(rq, ERR_MEDIA_TYPE, "the body must be application/json");
     json = json_loadb(rq->raw_length == 0 ? "{}" : rq->raw,
                       rq->raw_length == 0 ? 2 : rq->raw_length, JSON_REJECT_DUPLICATES, &error);
@@ -67,6 +81,8 @@ static enum err parse_body(struct request *rq)
                     error.position);
     arena_own(rq->arena, json, release_json);
     rq->body = json;
+    if (expected == object_body)
+        return json_is_object(json) ? OK : fail(rq, ERR_INVALID, "the body must be a JSON object");
     /* Where no member is known there is nothing to read, but something to refuse. */
     return expected->name == NULL ? request_read(rq, &nothing) : OK;
 }
@@ -244,9 +260,27 @@ static bool admitted(const struct request *rq)
     return rq->route->body == file_body;
 }
 
+/* Reads whose first statement is known from the path. */
+static const struct {
+    enum err (*handler)(struct request *rq);
+    void (*ahead)(struct request *rq);
+} foreseen[] = {
+    {get_asset, asset_ahead},
+};
+
+void dispatch_ahead(struct request *rq)
+{
+    for (size_t i = 0; i < sizeof(foreseen) / sizeof(foreseen[0]); i++)
+        if (foreseen[i].handler == rq->route->handler && rq->route->tx == TX_POINT) {
+            rq->entered = enter(rq) == OK;
+            if (rq->entered)
+                foreseen[i].ahead(rq);
+        }
+}
+
 void dispatch_run(struct request *rq)
 {
-    enum err e = admitted(rq) ? OK : enter(rq);
+    enum err e = rq->entered || admitted(rq) ? OK : enter(rq);
     bool entered = e == OK;
 
     if (entered)

@@ -18,6 +18,8 @@ enum lane dispatch_lane(const struct request *rq);
 MUST_CHECK enum err dispatch_admit(struct request *rq);
 
 /* Everything. The body, if any, is complete. */
+/* Ask the database what dispatch_run will ask first, if that is known. */
+void dispatch_ahead(struct request *rq);
 void dispatch_run(struct request *rq);
 
 /* The reply for a request that ends before or outside a handler (too large, too slow, queue full).

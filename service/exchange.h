@@ -77,6 +77,7 @@ enum MHD_Result exchange_submit(struct exchange *x);
 /* Queue a task for which the connection is already suspended, or refuse. */
 void exchange_queue(struct exchange *x, enum lane lane, void (*run)(struct task *t, struct db *db));
 void exchange_run(struct task *t, struct db *db);
+void exchange_ahead(struct task *t, struct db *db);
 /* From a worker or I/O thread: the reply is ready. */
 void exchange_answer(struct exchange *x);
 struct exchange *exchange_of(struct task *t);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/exchange.h"
 
+#include "core/db_ahead.h"
 #include "core/log.h"
 
 struct exchange *exchange_of(struct task *t)
@@ -18,6 +19,20 @@ void exchange_answer(struct exchange *x)
     MHD_resume_connection(x->connection);
 }
 
+void exchange_ahead(struct task *t, struct db *db)
+{
+    struct exchange *x = exchange_of(t);
+    struct request *rq = &x->rq;
+
+    rq->db = db;
+    db->arena = rq->arena;
+    log_request(rq->id);
+    x->listener->hooks->ahead(rq);
+    log_request(NULL);
+    db->arena = NULL;
+    rq->db = NULL;
+}
+
 void exchange_run(struct task *t, struct db *db)
 {
     struct exchange *x = exchange_of(t);
@@ -30,6 +45,7 @@ void exchange_run(struct task *t, struct db *db)
         db->arena = rq->arena;
         log_request(rq->id);
         x->listener->hooks->run(rq);
+        db_ahead_drop(db);
         log_request(NULL);
         db->arena = NULL;
         rq->db = NULL;
@@ -57,6 +73,7 @@ enum MHD_Result exchange_submit(struct exchange *x)
     x->rq.raw = x->body == NULL ? "" : x->body;
     x->rq.raw_length = x->body_length;
     x->at = AT_WORK;
+    x->task.ahead = x->listener->hooks->ahead == NULL ? NULL : exchange_ahead;
     conn_deadline(x->conn, 0);
     MHD_suspend_connection(x->connection);
     exchange_queue(x, x->listener->hooks->lane(&x->rq), exchange_run);

@@ -25,6 +25,7 @@ enum {
 static const struct listener_hooks dispatch_hooks = {.route = dispatch_route,
                                                      .lane = dispatch_lane,
                                                      .admit = dispatch_admit,
+                                                     .ahead = dispatch_ahead,
                                                      .run = dispatch_run,
                                                      .refuse = dispatch_refuse};
 

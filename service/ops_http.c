@@ -53,9 +53,17 @@ enum err get_readyz(struct request *rq)
     return request_reply_bytes(rq, "text/plain; charset=utf-8", "ready\n", 6);
 }
 
+/* The release of MLflow whose interface this is: its clients want to read that and nothing else. */
+static const char mlflow_release[] = "3.16.1";
+
 /* GET /version */
 enum err get_service_version(struct request *rq)
 {
+    const char *agent = request_header(rq, "user-agent");
+
+    if (agent != NULL && strncmp(agent, "mlflow-", 7) == 0)
+        return request_reply_bytes(rq, "text/plain; charset=utf-8", mlflow_release,
+                                   sizeof(mlflow_release) - 1);
     return request_reply_json(
         rq, json_pack("{s:s, s:s}", "name", "chancery", "version", CHANCERY_VERSION));
 }

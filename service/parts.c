@@ -8,6 +8,7 @@
 #include "lineage/keeper.h"
 #include "lineage/sequencer.h"
 #include "lineage/sink.h"
+#include "lineage/witness.h"
 #include "registry/collect.h"
 #include "service/idempotency.h"
 

@@ -48,11 +48,54 @@ static const char *oauth_code(const struct request *rq, enum err e)
     }
 }
 
+/* mlflow/protos/databricks.proto: only names that its clients know. */
+static const char *mlflow_code(enum err e)
+{
+    switch (e) {
+    case ERR_TOKEN:
+    case ERR_CREDENTIALS:
+        return "UNAUTHENTICATED";
+    case ERR_DENIED:
+    case ERR_FOUR_EYES:
+    case ERR_UNAPPROVED:
+        return "PERMISSION_DENIED";
+    case ERR_NOT_FOUND:
+        return "RESOURCE_DOES_NOT_EXIST";
+    case ERR_EXISTS:
+        return "RESOURCE_ALREADY_EXISTS";
+    case ERR_CONFLICT:
+        return "RESOURCE_CONFLICT";
+    case ERR_RATE:
+        return "REQUEST_LIMIT_EXCEEDED";
+    case ERR_TIMEOUT:
+        return "DEADLINE_EXCEEDED";
+    default:
+        break;
+    }
+    if (err_status(e) == 503)
+        return "TEMPORARILY_UNAVAILABLE";
+    return err_status(e) >= 500 ? "INTERNAL_ERROR" : "INVALID_PARAMETER_VALUE";
+}
+
+static bool mlflow_path(const char *path)
+{
+    return path != NULL && (strncmp(path, "/api/", 5) == 0 || strncmp(path, "/ajax-api/", 10) == 0);
+}
+
+static enum dialect dialect_of(const struct request *rq)
+{
+    if (rq->route != NULL)
+        return rq->route->dialect;
+    return mlflow_path(rq->path) ? DIALECT_MLFLOW : DIALECT_CHANCERY;
+}
+
 static json_t *body(const struct request *rq, enum err e, const char *message)
 {
     const char *target = e == ERR_NOT_FOUND ? NULL : rq->target;
-    enum dialect dialect = rq->route == NULL ? DIALECT_CHANCERY : rq->route->dialect;
+    enum dialect dialect = dialect_of(rq);
 
+    if (dialect == DIALECT_MLFLOW)
+        return json_pack("{s:s, s:s}", "error_code", mlflow_code(e), "message", message);
     if (dialect == DIALECT_OAUTH)
         return json_pack("{s:s, s:s}", "error", oauth_code(rq, e), "error_description", message);
     if (dialect == DIALECT_OIP)
@@ -63,7 +106,8 @@ static json_t *body(const struct request *rq, enum err e, const char *message)
 
 static const char *message_of(const struct request *rq, enum err e)
 {
-    bool ours = e == ERR_INTERNAL || e == ERR_NOT_FOUND;
+    bool known = rq->route != NULL && rq->route->dialect == DIALECT_MLFLOW;
+    bool ours = e == ERR_INTERNAL || (e == ERR_NOT_FOUND && !known);
 
     return ours || rq->detail == NULL ? err_meaning(e) : rq->detail;
 }
@@ -74,6 +118,14 @@ static bool has_header(const struct reply *r, const char *name)
         if (strcasecmp(r->headers[i].name, name) == 0)
             return true;
     return false;
+}
+
+/* To MLflow's clients a name that is taken is a 400, and 5xx means that they shall try again. */
+static unsigned status_of(const struct request *rq, enum err e)
+{
+    if (dialect_of(rq) != DIALECT_MLFLOW)
+        return err_status(e);
+    return e == ERR_EXISTS || e == ERR_MEDIA_TYPE || e == ERR_CONTENT ? 400 : err_status(e);
 }
 
 /* People get a page; a handler may have made a better one already. */
@@ -110,7 +162,9 @@ static void reply_json(struct request *rq, enum err e)
         json = body(rq, e, err_meaning(e));
     rq->reply.stream = (struct stream){.next = NULL};
     (void)request_reply_json(rq, json);
-    rq->reply.status = err_status(e);
+    if (rq->route == NULL && e == ERR_NOT_FOUND && dialect_of(rq) == DIALECT_MLFLOW)
+        (void)request_reply_bytes(rq, "text/plain; charset=utf-8", "Not Found", 9);
+    rq->reply.status = status_of(rq, e);
     challenge(rq, e);
     if (rq->route != NULL && rq->route->dialect == DIALECT_OAUTH)
         request_set_header(rq, "Cache-Control", "no-store");

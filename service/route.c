@@ -262,7 +262,7 @@ enum err route_find(struct request *rq, const char *method, const char *target)
     return ERR_METHOD;
 }
 
-static const char *const scopes[] = {"none", "self", "platform", "tenant", "project"};
+static const char *const scopes[] = {"none", "self", "platform", "tenant", "project", "workspace"};
 static const char *const txs[] = {"none", "point", "read", "write", "manual"};
 static const char *const audits[] = {"none", "metadata", "request", "response"};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/worker.h"
 
+#include "core/db_ahead.h"
 #include "core/text.h"
 
 #include <pthread.h>
@@ -113,6 +114,13 @@ static struct task *worker_take(struct worker *w)
     return t;
 }
 
+static void ask_ahead(struct worker *w, struct task *first)
+{
+    for (struct task *t = first; t != NULL; t = t->next)
+        if (t->ahead != NULL)
+            t->ahead(t, &w->db);
+}
+
 static void *worker_main(void *arg)
 {
     struct worker w = {.lane = arg, .retry_ms = RETRY_LEAST_MS};
@@ -122,12 +130,16 @@ static void *worker_main(void *arg)
 
         worker_connect(&w);
         t = worker_take(&w);
+        if (t != NULL && t->next != NULL)
+            ask_ahead(&w, t);
         while (t != NULL) {
             struct task *next = t->next;
 
             t->run(t, &w.db);
             t = next;
         }
+        if (w.db.ahead_count > 0)
+            db_ahead_end(&w.db);
     }
     if (w.lane->conninfo != NULL)
         db_close(&w.db);

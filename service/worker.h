@@ -14,6 +14,9 @@ struct workers;
 
 struct task {
     struct task *next;
+    /* Several tasks are taken at once: what they will ask is asked before the first is run. NULL
+     * for none. May be called or not. */
+    void (*ahead)(struct task *t, struct db *db);
     void (*run)(struct task *t, struct db *db);
 };
 

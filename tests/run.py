@@ -18,7 +18,7 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LIMIT = int(os.environ.get("TEST_LIMIT", "900"))
+LIMIT = int(os.environ.get("TEST_LIMIT", "600"))
 FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "3")
 
 

@@ -4,6 +4,7 @@
 #include "clients/cli/http.h"
 #include "clients/cli/print.h"
 #include "clients/cli/progress.h"
+#include "clients/cli/vkeys.h"
 #include "lineage/note.h"
 #include "lineage/tile.h"
 
@@ -37,28 +38,28 @@ static const struct reply *fetch(const struct export *x, const char *path)
     return r;
 }
 
-/* The key of a folder that was exported before is the one known; another is a warning. */
-static void fetch_vkey(const struct export *x, struct note_key *key)
+/* The key of a folder that was exported before is the one known; another must have been named by
+ * it. */
+static void fetch_vkey(const struct export *x, struct vkeys *keys)
 {
     const struct reply *r = fetch(x, "/v1/audit/log/vkey");
     const char *path = inside(x, "vkey");
     char *text = arena_copy(x->cli->arena, r->body, strcspn(r->body, "\r\n"));
-    size_t length;
+    struct note_key key;
 
-    if (note_vkey_parse(text, key) != OK)
+    if (note_vkey_parse(text, &key) != OK)
         die(FAILED, "the service answered something that is not a verifier key");
+    *keys = (struct vkeys){.keys = {key}, .count = 1};
     if (access(path, F_OK) == 0) {
-        char *known = file_read(x->cli, path, NOTE_VKEY_SIZE, &length);
-
-        known[strcspn(known, "\r\n")] = '\0';
-        if (strcmp(known, text) != 0)
+        vkeys_read(x->cli, path, keys);
+        if (!vkeys_follow(x->cli, keys, &key))
             die(UNVERIFIED, "%s: the service now signs with another key", path);
     }
     file_write(path, r->body, r->length);
 }
 
 /* A checkpoint that was exported before stays beside the new one, under its size. */
-static void keep_old(struct export *x, const struct note_key *key)
+static void keep_old(struct export *x, const struct vkeys *keys)
 {
     const char *path = inside(x, "checkpoint");
     struct checkpoint *old = &x->old;
@@ -68,7 +69,7 @@ static void keep_old(struct export *x, const struct note_key *key)
     if (access(path, F_OK) != 0)
         return;
     text = file_read(x->cli, path, NOTE_MAX, &length);
-    if (checkpoint_open(text, length, key, 1, old) != NOTE_GOOD)
+    if (checkpoint_open(text, length, keys->keys, keys->count, old) != NOTE_GOOD)
         die(UNVERIFIED, "%s: the checkpoint of the last export is not genuine", path);
     if (old->size > x->head.size)
         die(UNVERIFIED, "rewritten: the log has shrunk from %llu to %llu entries since then",
@@ -110,14 +111,14 @@ static void check_continues(struct export *x)
 
 static void fetch_checkpoint(struct export *x)
 {
-    struct note_key key;
+    struct vkeys keys;
     const struct reply *r;
 
-    fetch_vkey(x, &key);
+    fetch_vkey(x, &keys);
     r = fetch(x, "/v1/audit/log/checkpoint");
-    if (checkpoint_open(r->body, r->length, &key, 1, &x->head) != NOTE_GOOD)
+    if (checkpoint_open(r->body, r->length, keys.keys, keys.count, &x->head) != NOTE_GOOD)
         die(UNVERIFIED, "the service's checkpoint is not signed by its key");
-    keep_old(x, &key);
+    keep_old(x, &keys);
     file_write(inside(x, "checkpoint"), r->body, r->length);
 }
 

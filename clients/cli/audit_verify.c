@@ -4,6 +4,7 @@
 #include "clients/cli/http.h"
 #include "clients/cli/print.h"
 #include "clients/cli/table.h"
+#include "clients/cli/vkeys.h"
 #include "core/crypto.h"
 #include "lineage/verify.h"
 
@@ -169,20 +170,16 @@ int run_audit_verify(struct cli *c)
     struct check k = {.cli = c, .problems = json_array()};
     struct log_watcher watcher = {.problem = on_problem, .entry = on_entry, .context = &k};
     struct log_summary summary;
-    struct note_key key;
-    size_t length, count;
-    char *text;
+    struct vkeys keys;
+    size_t count;
     bool well;
 
     if (path == NULL)
         die(USAGE, "usage: audit verify needs --vkey FILE, a key you have from elsewhere than %s",
             folder);
-    text = file_read(c, path, NOTE_VKEY_SIZE, &length);
-    text[strcspn(text, "\r\n")] = '\0';
-    if (note_vkey_parse(text, &key) != OK)
-        die(USAGE, "%s does not hold a verifier key", path);
+    vkeys_read(c, path, &keys);
     payloads_open(&k, folder);
-    well = log_verify_directory(folder, &key, 1, &watcher, &summary);
+    well = log_verify_directory(folder, keys.keys, keys.count, &watcher, &summary);
     conclude(&k, &summary);
     count = json_array_size(k.problems);
     payloads_close(&k.payloads);

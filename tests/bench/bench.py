@@ -58,8 +58,8 @@ def main():
     met = table([
         (f"(a) point read / pgbench (by CPU {http['a'][1]:.2f})", http["a"][0], 0.5, "", False),
         (f"(b) governed write / pgbench (by CPU {http['b'][1]:.2f})", http["b"][0], 0.7, "", False),
-        ("(c) evaluator, 1,000,000 grants, hot", number(r"hot.*: (\d+) ns", evaluator), 500, "ns a check", True),
-        ("(c) evaluator, 1,000,000 grants, cold", number(r"cold.*: (\d+) ns", evaluator), 500, "ns a check", True),
+        ("(c) evaluator, 4,000,000 grants, hot", number(r"hot.*: (\d+) ns", evaluator), 500, "ns a check", True),
+        ("(c) evaluator, 4,000,000 grants, cold", number(r"cold.*: (\d+) ns", evaluator), 500, "ns a check", True),
         ("(d) upload / cp + sha256sum", up, 0.5, "", False),
         ("(d) download / cp + sha256sum", down, 0.5, "", False),
         ("(e) binary logistic regression / scikit-learn", number(times % "logistic, 2 classes", training), 2, "times as fast", False),

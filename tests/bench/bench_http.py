@@ -86,10 +86,10 @@ def bench(stories, seconds=SECONDS, rounds=ROUNDS, only="ab"):
         variables = {"tenant": one("SELECT tenant_id FROM chancery.tenant WHERE name = 'acme'"),
                      "project": one("SELECT id FROM chancery.project WHERE name = 'credit'"), "kind": "model",
                      "actor": one("SELECT id FROM chancery.principal WHERE name = 'the-data-scientist'")}
-        for letter, name, sides in (("a", "point read", reads), ("b", "governed write", writes)):
+        for letter, name, pair in (("a", "point read", reads), ("b", "governed write", writes)):
             if letter not in only:
                 continue
-            ours, theirs = sides(service, scientist.token, sql, variables, seconds)
+            ours, theirs = pair(service, scientist.token, sql, variables, seconds)
             results[letter] = sides.compare(f"({letter}) {name}", service, ours, theirs, rounds)
     finally:
         service.close()

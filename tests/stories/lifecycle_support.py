@@ -58,7 +58,7 @@ def alive(pid):
     return state != "Z"
 
 
-def wait_until(what, condition, seconds=20.0):
+def wait_until(what, condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s for {what}"

@@ -98,9 +98,10 @@ def heard():
             body = {"no-such-member": 1} if route["method"] in ("POST", "PUT", "PATCH") else None
             for client in (calls.stranger, calls.world.admin):
                 project = "doomed" if route["handler"] == "delete_project" else "credit"
-                reply = client.request(route["method"], fill(route["path"], project), body)
+                headers = {"X-MLFLOW-WORKSPACE": project} if route["scope"] == "workspace" else {}
+                reply = client.request(route["method"], fill(route["path"], project), body, headers=headers)
                 if NO_BODY in reply.text:
-                    client.request(route["method"], fill(route["path"], project))
+                    client.request(route["method"], fill(route["path"], project), headers=headers)
         patch.undo()
         calls.entries = collections.defaultdict(list)
         path = "/v1/audit?limit=1000"

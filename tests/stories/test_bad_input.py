@@ -223,6 +223,8 @@ def test_every_member_of_every_body(world, owner, actors, interface):
     for method, path, schema in bodies(interface):
         route = next((r for (m, p), r in table.items() if m == method and p.replace("+}", "}") == path.replace("+}", "}")), None)
         assert route, (method, path)
+        if "/mlflow" in path or path.startswith("/scim/"):
+            continue  # protocols of others: unknown members are ignored, errors have another shape
         name = next((n for n in people if route["action"] in ("public", "anyone") or route["action"] in actions[n]), None)
         assert name, route
         routes += 1

@@ -19,7 +19,7 @@ def chancery(service, client, *arguments):
                                "CHANCERY_URL": service.url, "CHANCERY_CA": service.ca, "CHANCERY_TOKEN": client.token})
 
 
-def whole(admin, limit=20):
+def whole(admin, limit=60):
     """The service's own check of its log, once it has recovered."""
     end = time.monotonic() + limit
     while (reply := admin.get("/v1/audit/check")).status_code == 503 and time.monotonic() < end:
@@ -29,7 +29,7 @@ def whole(admin, limit=20):
     return report
 
 
-def sequenced(admin, limit=20):
+def sequenced(admin, limit=60):
     """Wait until nothing waits for its place in the tree."""
     end = time.monotonic() + limit
     while admin.ok("GET", "/v1/audit?limit=1")["value"][0]["index"] is None:

@@ -225,17 +225,24 @@ def test_kill_9_of_both_recovers(home):
     service.close()
 
 
+def reborn(home, old):
+    """Orphaned backends answer for a moment after their postmaster's death: look at its file."""
+    try:
+        return postmaster(home) != old
+    except (FileNotFoundError, IndexError, ValueError):
+        return False
+
+
 def test_kill_9_of_the_postmaster_is_survived(home):
     with serving(home) as service:
         first = postmaster(home)
         os.kill(first, signal.SIGKILL)
-        wait_until("readiness", lambda: not alive(first) and service.is_ready(), 30)
-        assert postmaster(home) != first
+        wait_until("a new postmaster", lambda: reborn(home, first) and service.is_ready())
         assert service.process.poll() is None
         assert "private PostgreSQL ended by itself (signal 9)" in service.log
         second = postmaster(home)
         os.kill(second, signal.SIGKILL)
-        wait_until("readiness again", lambda: not alive(second) and service.is_ready(), 30)
+        wait_until("another", lambda: reborn(home, second) and service.is_ready())
 
 
 def test_without_its_database_the_service_answers_503(home):

@@ -3,7 +3,7 @@
 # Install what is missing of Debian's packages: deps.sh build|test|bench. Silent when nothing is.
 set -eu
 build="gcc make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libjwt-dev libjansson-dev libopenblas-dev
-    liblapacke-dev libcurl4-openssl-dev libgnutls28-dev libargon2-dev libseccomp-dev postgresql"
+    liblapacke-dev libcurl4-openssl-dev libgnutls28-dev libargon2-dev libseccomp-dev zlib1g-dev postgresql"
 test="python3 python3-pytest python3-requests python3-cryptography curl"
 check="clang-format clang-tidy cppcheck clang"
 fuzz="clang libclang-rt-14-dev"

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REGISTRY_WHERE_H
+#define REGISTRY_WHERE_H
+
+#include "core/request.h"
+#include "registry/filter.h"
+
+/* The one place where SQL is built. What comes from outside is only ever a bound parameter; the
+ * text is put together from constants of the program. */
+struct where {
+    struct arena *arena;
+    struct text sql;
+    struct param params[DB_PARAMS_MAX];
+    size_t count;
+    bool full; /* more parameters than a statement takes */
+};
+
+/* In the arena, which frees it. */
+struct where *where_new(struct arena *a);
+void where_add(struct where *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Bind a value: its number, for "$%d". */
+int where_bind(struct where *w, struct param value);
+
+/* A thing that can be searched for by columns and by named values. */
+struct where_attribute {
+    const char *names;  /* " start_time created Created " */
+    const char *column; /* an SQL expression */
+    bool numeric;
+};
+struct where_named {
+    const char *entities; /* " tag tags " */
+    const char *exists; /* "EXISTS (SELECT FROM … x WHERE … AND x.key = $%d AND ": then the test */
+    const char *value; /* "x.value", the expression tested */
+    bool numeric;
+};
+struct where_subject {
+    const struct where_attribute *attributes; /* ends with names NULL */
+    const struct where_named *named;          /* ends with entities NULL */
+    const char *entities; /* of attributes: "  attr attribute attributes run " */
+};
+
+/* " AND …" for each clause. ERR_INVALID names what the subject does not have. */
+MUST_CHECK enum err where_filter(struct request *rq, struct where *w,
+                                 const struct where_subject *subject, const struct filter *f);
+/* The column of an attribute, and whether there is such a named value: for an order. */
+const struct where_attribute *where_attribute_of(const struct where_subject *s, const char *entity,
+                                                 const char *key);
+const struct where_named *where_named_of(const struct where_subject *s, const char *entity);
+
+/* Run it; the only column is JSON text. ERR_NOT_FOUND for no row. */
+MUST_CHECK enum err where_json(struct db *db, struct where *w, const char **out);
+/* Whether " one two " lists the word. */
+bool where_lists(const char *words, const char *word);
+
+#endif
