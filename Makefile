@@ -142,6 +142,12 @@ bench: ## measure the service against PostgreSQL, cp, scikit-learn: ratios besid
 	@$(MAKE) --no-print-directory -j$(shell nproc) programs $(BUILD)/tests/bench/bench_evaluator $(BUILD)/tests/bench/bench_log
 	@/usr/bin/python3 tests/bench/bench.py $(BUILD)
 
+bench-lineage: ## measure what audit costs, the sequencer, verification and the graph, against their targets
+	@tests/tools/deps.sh build test bench
+	@$(MAKE) --no-print-directory -j$(shell nproc) $(addprefix $(BUILD)/tests/bench/,bench_audit bench_log bench_lineage)
+	@status=0; for b in bench_audit bench_log bench_lineage; do $(BUILD)/tests/bench/$$b || status=1; done; exit $$status
+.PHONY: bench-lineage
+
 SOAK_MINUTES ?= 10
 soak: ## mixed load with restarts of the database for SOAK_MINUTES=10, then what must hold
 	@tests/tools/deps.sh build test

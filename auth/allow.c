@@ -293,6 +293,16 @@ bool auth_may_asset(struct request *rq, enum action a, const char *asset)
            session_may(s, a, policy_asset_scope(s->policy, s->project, asset));
 }
 
+bool auth_may_alias(struct request *rq, enum action a, const char *asset, const char *alias)
+{
+    struct session *s = session_of(rq);
+
+    if (s == NULL)
+        return false;
+    s->circumstances.alias = alias;
+    return auth_may_asset(rq, a, asset);
+}
+
 bool auth_may(struct request *rq, enum action a, const char *project)
 {
     const struct session *s = session_of(rq);

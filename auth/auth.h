@@ -49,6 +49,8 @@ void auth_readable(struct request *rq, enum action a, const char *kind, struct r
         P_TEXTS((r)->except.items, (r)->except.count)
 /* May the caller do this to an asset ("models/risk") of the route's project? */
 bool auth_may_asset(struct request *rq, enum action a, const char *asset);
+/* The same where conditions may ask for the alias it is about, on routes whose path has none. */
+bool auth_may_alias(struct request *rq, enum action a, const char *asset, const char *alias);
 /* All assets of the tenant ("credit/models/risk") that the caller may not do this to though they
  * have a scope of their own; for lists across projects. */
 void auth_hidden(struct request *rq, enum action a, struct texts *out);

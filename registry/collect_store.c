@@ -22,6 +22,8 @@ enum err collect_tenants(struct db *db, struct rows *out)
 #define UNUSED                                                                                     \
     " b.tenant_id = current_tenant() AND b.touched_at <= now() - make_interval(secs => $2::int)"   \
     " AND NOT EXISTS (SELECT FROM version_file f"                                                  \
+    " WHERE f.tenant_id = b.tenant_id AND f.sha256 = b.sha256)"                                    \
+    " AND NOT EXISTS (SELECT FROM artifact f"                                                      \
     " WHERE f.tenant_id = b.tenant_id AND f.sha256 = b.sha256)"
 
 QUERY(collect_candidates_sql,

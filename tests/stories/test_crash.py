@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import time
 
@@ -37,6 +38,14 @@ def sequenced(admin, limit=60):
         time.sleep(0.1)
 
 
+def die(service, database_too):
+    """Half of the deaths take the database along, with whatever it had not written."""
+    if database_too:
+        note = service.home / "home/postgres/data/postmaster.pid"
+        os.kill(int(note.read_text().split()[0]), signal.SIGKILL)
+    service.kill()
+
+
 def test_kill_9_at_random_moments_loses_nothing(service, tmp_path):
     chance = random.Random(os.environ.get("CHANCERY_SEED", time.time_ns()))
     owner = settled(service)
@@ -45,7 +54,7 @@ def test_kill_9_at_random_moments_loses_nothing(service, tmp_path):
         writers = load.start(service, owner.token, "store", WRITERS, round_)
         everyone += writers
         time.sleep(chance.uniform(0.1, 1.0))
-        service.kill()
+        die(service, round_ % 2)
         load.stop(writers)
         service.start()
         load.verify(service.client(owner.token), "store", writers)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Separation of duties, roles that are asked for, classification and purposes: the rules that need two people."""
+import base64
+import datetime
+import json
 import time
 
 import pytest
@@ -256,3 +259,44 @@ def test_a_suspended_tenant_may_nothing_at_once(world):
 def test_an_unknown_member_is_the_target(admin):
     reply = admin.post("/v1/groups", {"name": "x", "colour": "red"})
     assert reply.status_code == 400 and reply.json()["error"]["target"] == "colour"
+
+
+# Reviews.
+
+def test_a_review_applies_itself_when_nobody_answers(world, admin):
+    kept, silent, removed = (newcomer(world, ("reader", "elsewhere")) for _ in range(3))
+    reviewer = newcomer(world)
+    due = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)).isoformat()
+    made = admin.ok("POST", "/v1/reviews", {"name": "spring", "project": "elsewhere", "reviewers": [reviewer.name],
+                                            "due_at": due})
+    review = reviewer.ok("GET", "/v1/reviews/spring")
+    assert review["digest"] == made["digest"] and review["open"] == review["items"] >= 3
+    items = {i["holder"]: i["binding"] for i in review["value"]}
+    answer = "/v1/reviews/spring/decisions"
+    reviewer.ok("POST", answer, {"binding": items[kept.name], "decision": "keep", "reason": "on the team"})
+    reviewer.ok("POST", answer, {"binding": items[removed.name], "decision": "remove", "reason": "left it"})
+    again = reviewer.post(answer, {"binding": items[kept.name], "decision": "remove", "reason": "or not"})
+    assert again.status_code == 409
+    assert kept.post(answer, {"binding": items[silent.name], "decision": "keep", "reason": "x"}).status_code == 404
+    assert world["auditor"].post(answer, {"binding": items[silent.name], "decision": "keep", "reason": "x"}
+                                 ).status_code == 403
+    assert removed.get("/v1/projects/elsewhere").status_code == 404
+    assert silent.get("/v1/projects/elsewhere").status_code == 200
+    time.sleep(4.1)
+    assert silent.get("/v1/projects/elsewhere").status_code == 404
+    assert kept.get("/v1/projects/elsewhere").status_code == 200
+    late = reviewer.post(answer, {"binding": items[silent.name], "decision": "keep", "reason": "sorry"})
+    assert late.status_code == 409
+    envelope = world["auditor"].ok("GET", "/v1/reviews/spring/evidence")
+    payload = json.loads(base64.b64decode(envelope["payload"]))
+    assert payload["digest"] == made["digest"] and envelope["signatures"]
+    assert {i["holder"]: i.get("decision") for i in payload["value"]}[kept.name] == "keep"
+
+
+def test_nobody_reviews_their_own_roles(world, admin):
+    ann = newcomer(world, ("reader", "elsewhere"))
+    due = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)).isoformat()
+    admin.ok("POST", "/v1/reviews", {"name": "own", "project": "elsewhere", "reviewers": [ann.name], "due_at": due})
+    mine = next(i for i in ann.ok("GET", "/v1/reviews/own")["value"] if i["holder"] == ann.name)
+    reply = ann.post("/v1/reviews/own/decisions", {"binding": mine["binding"], "decision": "keep", "reason": "me"})
+    assert reply.json()["error"]["code"] == "four-eyes"

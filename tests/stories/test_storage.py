@@ -312,9 +312,9 @@ def test_an_upload_that_kill_9_cuts_off_leaves_nothing(service, owner):
 # Collection.
 
 def test_collection_never_takes_what_is_referenced(service, owner):
-    """The same few contents come and go in many versions while collection runs without grace."""
-    contents = [secrets.token_bytes(2000 + i) for i in range(4)]
-    stop, failures, done = threading.Event(), [], []
+    """The same few contents come and go in several versions while collection runs without grace."""
+    contents = [secrets.token_bytes(2000 + i) for i in range(2)]
+    stop, failures, done, turns = threading.Event(), [], [], []
     tool = BUILD / "tests/tools/collect"
     conninfo = (f"host={service.home / 'home' / 'postgres' / 'socket'} user=chancery_app dbname=chancery"
                 " options='-c search_path=chancery'")
@@ -322,33 +322,35 @@ def test_collection_never_takes_what_is_referenced(service, owner):
     def work(i):
         try:
             client, n = service.client(owner.token), 0
+            version = new_version(client, f"gc-{i}")
             while not stop.is_set():
-                version = new_version(client, f"gc-{i}")
-                data = contents[(i + n) % len(contents)]
-                client.ok("PUT", version + "/files/a.bin", data=data, headers=BYTES)
+                data = contents[n % 2]  # everybody's: forgotten whenever nobody holds it, and brought again
+                client.ok("PUT", f"{version}/files/a.bin", data=data, headers=BYTES)
                 assert client.get(version + "/files/a.bin").content == data
-                if n % 3 == 0:
-                    client.ok("DELETE", version + "/files/a.bin")
-                else:
-                    done.append((version, data))
+                client.ok("DELETE", version + "/files/a.bin")
+                if n % 10 == 0:
+                    client.ok("PUT", f"{version}/files/{n}.bin", data=(kept := secrets.token_bytes(100)), headers=BYTES)
+                    done.append((f"{version}/files/{n}.bin", kept))
                 n += 1
+            turns.append(n)
         except Exception as e:  # noqa: BLE001, for the main thread to show
             failures.append(e)
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     [t.start() for t in threads]
-    end, passes = time.monotonic() + 8, 0
+    end, passes, collected = time.monotonic() + 8, 0, 0
     while time.monotonic() < end and not failures:
         command = [tool, str(service.home / "home"), conninfo]
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert ran.returncode == 0, ran.stderr
-        passes += 1
+        passes, collected = passes + 1, collected + int(ran.stdout.split()[0])
     stop.set()
     [t.join() for t in threads]
     assert not failures
-    assert len(done) > 20 and passes > 5
-    for version, data in done:
-        assert owner.get(version + "/files/a.bin").content == data
+    print(f"{sum(turns)} uploads, {collected} contents collected in {passes} passes")
+    assert sum(turns) > 40 and passes > 3 and collected > 0
+    for path, data in done:
+        assert owner.get(path).content == data
     lost = service.sql("SELECT count(*) FROM chancery.version_file f LEFT JOIN chancery.blob b USING (tenant_id, sha256)"
                        " WHERE b.sha256 IS NULL")
     assert lost.strip() == "0"

@@ -18,7 +18,7 @@ start() {
         dir=$host
         [ "$(id -u)" != 0 ] || chown postgres "$dir"
         as_owner "$bin/initdb -D $dir/data -A trust -U postgres --no-sync -E UTF8 --locale=C.UTF-8" >/dev/null
-        as_owner "$bin/pg_ctl -D $dir/data -s -w -l $dir/log -o \"-c listen_addresses= -c fsync=off \
+        as_owner "$bin/pg_ctl -D $dir/data -s -w -l $dir/log -o \"-c listen_addresses= -c fsync=${SCRATCH_FSYNC:-off} \
             -c unix_socket_directories=$dir -c timezone=UTC\" start" >/dev/null
     fi
     export PGHOST="$host" PGUSER=postgres

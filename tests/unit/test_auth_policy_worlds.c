@@ -427,6 +427,58 @@ static void who_is_spared_keeps_what_a_deny_takes_from_the_rest(void)
     policy_drop(p);
 }
 
+/* Neither the actions of a role nor what an asset is can be asked of the oracle, which shares them.
+ */
+static void a_condition_is_about_the_asset_that_is_asked_for(void)
+{
+    struct policy *p = policy_new("tenant-id", "tenant", true, 1);
+    struct policy_principal ann = {"id-0", "name-0", "", PRINCIPAL_USER, true, 0};
+    struct policy_project credit = {"id", "credit", true};
+    struct condition c;
+    const char *why;
+    uint32_t secret;
+    uint32_t open;
+
+    (void)policy_add_principal(p, &ann);
+    (void)policy_add_project(p, &credit);
+    policy_index(p);
+    secret = policy_add_asset(p, &(struct policy_asset){.name = "models/a", .level = 2});
+    open = policy_add_asset(p, &(struct policy_asset){.name = "models/b", .level = 1});
+    policy_index_assets(p);
+    CHECK(condition_parse("classification <= internal", &usual_levels, &c, &why));
+    policy_add_grant(p, &(struct policy_grant){.scope = SCOPE_AT_TENANT,
+                                               .role = ROLE_READER,
+                                               .condition = policy_add_condition(p, &c),
+                                               .until_ms = INT64_MAX});
+    policy_seal(p);
+    CHECK(!policy_allows(p, 0, ASSET_READ, secret, NOW));
+    CHECK(policy_allows(p, 0, ASSET_READ, open, NOW));
+    CHECK(policy_allows(p, 0, ASSET_READ, SCOPE_AT_PROJECTS, NOW));
+    CHECK(policy_asset_scope(p, 0, "models/a") == secret &&
+          policy_asset_scope(p, 0, "models/c") == SCOPE_AT_PROJECTS);
+    policy_drop(p);
+}
+
+static void no_role_can_give_what_is_denied_by_default(void)
+{
+    struct policy *p = policy_new("tenant-id", "tenant", true, 1);
+    struct policy_principal ann = {"id-0", "name-0", "", PRINCIPAL_USER, true, 0};
+    struct policy_role all = {.name = "all"};
+
+    memset(&all.actions, 0xFF, sizeof(all.actions));
+    (void)policy_add_principal(p, &ann);
+    policy_index(p);
+    policy_index_assets(p);
+    policy_add_grant(p, &(struct policy_grant){.scope = SCOPE_AT_TENANT,
+                                               .role = policy_add_role(p, &all),
+                                               .until_ms = INT64_MAX});
+    policy_seal(p);
+    CHECK(policy_allows(p, 0, ASSET_READ, SCOPE_AT_TENANT, NOW));
+    CHECK(!policy_allows(p, 0, DENY, SCOPE_AT_TENANT, NOW));
+    CHECK(!policy_allows(p, 0, ACTION_COUNT, SCOPE_AT_TENANT, NOW));
+    policy_drop(p);
+}
+
 int main(void)
 {
     RUN(fast_and_slow_and_traced_agree_in_every_world);
@@ -437,6 +489,8 @@ int main(void)
     RUN(leaving_a_group_without_denies_never_adds);
     RUN(after_the_end_of_time_nobody_may_anything);
     RUN(a_group_holds_five_deep_and_no_deeper);
+    RUN(a_condition_is_about_the_asset_that_is_asked_for);
+    RUN(no_role_can_give_what_is_denied_by_default);
     RUN(who_is_spared_keeps_what_a_deny_takes_from_the_rest);
     return failures != 0;
 }
