@@ -38,7 +38,7 @@ enum scope {
 };
 /* What an entry keeps: who did what to what; the body too; the answer too. */
 enum audit_level { AUDIT_NONE, AUDIT_METADATA, AUDIT_REQUEST, AUDIT_RESPONSE };
-enum dialect { DIALECT_CHANCERY, DIALECT_OAUTH, DIALECT_OIP, DIALECT_MLFLOW };
+enum dialect { DIALECT_CHANCERY, DIALECT_OAUTH, DIALECT_OIP, DIALECT_MLFLOW, DIALECT_SCIM };
 enum lane { LANE_READ, LANE_WRITE, LANE_SLOW };
 
 struct request;
