@@ -38,7 +38,8 @@ enum err foreign_token_header(const struct jwt_parts *parts, unsigned algs, cons
         return refuse(why, "alg is not one that this provider may use");
     if (type != NULL && !text_is(type, "JWT"))
         return refuse(why, "typ is not the kind of token that is needed");
-    if (!json_is_string(id) || json_string_length(id) == 0 || json_string_length(id) > JWT_KID_MAX)
+    if (!json_is_string(id) || json_string_length(id) == 0 ||
+        json_string_length(id) > FOREIGN_KID_MAX)
         return refuse(why, "kid is missing or malformed");
     *kid = json_string_value(id);
     return OK;

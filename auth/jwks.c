@@ -122,7 +122,7 @@ static bool read_key(const json_t *jwk, struct jwk *out)
     if (able == JWS_RS256 && alg == JWS_PS256)
         able = JWS_PS256;
     if (able == 0 || (*said != '\0' && alg != able) || strlen(kid) == 0 ||
-        strlen(kid) > JWT_KID_MAX ||
+        strlen(kid) > FOREIGN_KID_MAX ||
         (json_object_get(jwk, "use") != NULL && strcmp(member(jwk, "use"), "sig") != 0))
         return false;
     out->alg = able;

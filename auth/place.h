@@ -15,6 +15,11 @@ struct place {
     {.name = "scope", .type = FIELD_TEXT, .offset = offsetof(record, place.scope), .max = 64, .choices = (scopes)}, \
     {.name = "project", .type = FIELD_NAME, .offset = offsetof(record, place.project), .optional = true, .max = 63}, \
     {.name = "asset", .type = FIELD_TEXT, .offset = offsetof(record, place.asset), .optional = true, .max = 80}
+/* The same where a place may be left out. */
+#define PLACE_OPT_FIELDS(record, scopes)                                                           \
+    {.name = "scope", .type = FIELD_TEXT, .offset = offsetof(record, place.scope), .optional = true, .max = 64, .choices = (scopes)}, \
+    {.name = "project", .type = FIELD_NAME, .offset = offsetof(record, place.project), .optional = true, .max = 63}, \
+    {.name = "asset", .type = FIELD_TEXT, .offset = offsetof(record, place.asset), .optional = true, .max = 80}
 /* clang-format on */
 struct place_found {
     uint32_t scope;

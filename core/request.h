@@ -38,7 +38,14 @@ enum scope {
 };
 /* What an entry keeps: who did what to what; the body too; the answer too. */
 enum audit_level { AUDIT_NONE, AUDIT_METADATA, AUDIT_REQUEST, AUDIT_RESPONSE };
-enum dialect { DIALECT_CHANCERY, DIALECT_OAUTH, DIALECT_OIP, DIALECT_MLFLOW, DIALECT_PAGE };
+enum dialect {
+    DIALECT_CHANCERY,
+    DIALECT_OAUTH,
+    DIALECT_OIP,
+    DIALECT_MLFLOW,
+    DIALECT_SCIM,
+    DIALECT_PAGE /* for people: errors are HTML */
+};
 enum lane { LANE_READ, LANE_WRITE, LANE_SLOW };
 
 struct request;

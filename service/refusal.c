@@ -3,6 +3,7 @@
 
 #include "auth/page.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Limits that are left to the database, so that nothing needs to be read before it is changed. */
@@ -89,6 +90,20 @@ static enum dialect dialect_of(const struct request *rq)
     return mlflow_path(rq->path) ? DIALECT_MLFLOW : DIALECT_CHANCERY;
 }
 
+/* RFC 7644 §3.12; the target of a malformed request is its scimType. */
+static json_t *scim_body(enum err e, const char *type, const char *message)
+{
+    char status[12];
+
+    (void)snprintf(status, sizeof(status), "%u", err_status(e));
+    return json_pack("{s:[s], s:s, s:s*, s:s}", "schemas",
+                     "urn:ietf:params:scim:api:messages:2.0:Error", "status", status, "scimType",
+                     e == ERR_EXISTS    ? "uniqueness"
+                     : e == ERR_INVALID ? type
+                                        : NULL,
+                     "detail", message);
+}
+
 static json_t *body(const struct request *rq, enum err e, const char *message)
 {
     const char *target = e == ERR_NOT_FOUND ? NULL : rq->target;
@@ -96,6 +111,8 @@ static json_t *body(const struct request *rq, enum err e, const char *message)
 
     if (dialect == DIALECT_MLFLOW)
         return json_pack("{s:s, s:s}", "error_code", mlflow_code(e), "message", message);
+    if (dialect == DIALECT_SCIM)
+        return scim_body(e, target, message);
     if (dialect == DIALECT_OAUTH)
         return json_pack("{s:s, s:s}", "error", oauth_code(rq, e), "error_description", message);
     if (dialect == DIALECT_OIP)
@@ -164,6 +181,8 @@ static void reply_json(struct request *rq, enum err e)
     (void)request_reply_json(rq, json);
     if (rq->route == NULL && e == ERR_NOT_FOUND && dialect_of(rq) == DIALECT_MLFLOW)
         (void)request_reply_bytes(rq, "text/plain; charset=utf-8", "Not Found", 9);
+    if (rq->route != NULL && rq->route->dialect == DIALECT_SCIM)
+        rq->reply.type = "application/scim+json";
     rq->reply.status = status_of(rq, e);
     challenge(rq, e);
     if (rq->route != NULL && rq->route->dialect == DIALECT_OAUTH)

@@ -367,3 +367,33 @@ def test_another_tenants_groups_roles_and_denies_do_not_exist(world, admin):
     assert stranger.post(f"/v1/groups/{name}/members", {"principal": "admin"}).status_code == 404
     assert give(stranger, "reader", {"scope": "tenant"}, group=name).status_code == 400
     assert name not in stranger.get("/v1/groups?limit=1000").text
+
+
+# Before a change.
+
+def test_what_if_says_who_would_gain_and_lose_and_changes_nothing(world, admin):
+    ann = newcomer(world)
+    credit = {"scope": "project", "project": "credit"}
+    with world.service.unchanged():
+        gain = admin.ok("POST", "/v1/access/what-if", {"change": "give", "principal": ann.name, "role": "reader", **credit})
+        assert {"principal": ann.name, "action": "assets/read", "at": "project credit"} in gain["gained"]
+        assert gain["lost"] == [] and gain["complete"] and {g["principal"] for g in gain["gained"]} == {ann.name}
+        cut = admin.ok("POST", "/v1/access/what-if", {"change": "deny", "principal": "the-reader", "actions": ["jobs/*"],
+                                                      **credit})
+        assert {(t["principal"], t["action"]) for t in cut["lost"]} == {("the-reader", "jobs/read")}
+    binding = admin.ok("POST", "/v1/bindings", {"principal": ann.name, "role": "reader", **credit})
+    lost = admin.ok("POST", "/v1/access/what-if", {"change": "take", "binding": binding["id"]})
+    assert {(t["action"], t["principal"]) for t in lost["lost"]} == {(g["action"], ann.name) for g in gain["gained"]}
+    assert ann.get("/v1/projects/credit").status_code == 200
+    assert world["reader"].post("/v1/access/what-if", {"change": "take", "binding": binding["id"]}).status_code == 403
+    wrong = admin.post("/v1/access/what-if", {"change": "give", "role": "reader"})
+    assert wrong.status_code == 400 and wrong.json()["error"]["target"] == "scope"
+
+
+def test_what_if_a_role_were_changed(world, admin):
+    role = f"role-{next(counter)}"
+    admin.ok("PUT", f"/v1/roles/{role}", {"actions": ["projects/read", "assets/read"]})
+    ann = newcomer(world, (role, "credit"))
+    seen = admin.ok("POST", "/v1/access/what-if", {"change": "role", "role": role, "actions": ["projects/read", "jobs/read"]})
+    place = {"principal": ann.name, "at": "project credit"}
+    assert seen["gained"] == [{**place, "action": "jobs/read"}] and seen["lost"] == [{**place, "action": "assets/read"}]

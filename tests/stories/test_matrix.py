@@ -7,6 +7,7 @@ looks like, byte for byte. Every refusal and every change leaves exactly one aud
 ever gets more than one.
 """
 import collections
+import datetime
 import json
 import re
 import subprocess
@@ -63,12 +64,35 @@ class Matrix:
         self.clients = {NOBODY: Client(world.service), FOREIGN: world.foreign_admin, **world.people}
         self.actions = {role: set(world.admin.ok("GET", f"/v1/roles/{role}")["actions"]) for role in world.people}
         self.cells = []  # (route, identity, response)
+        self.add_others(world)
         # A project for each to destroy.
         for role, client in world.people.items():
             world.admin.ok("PUT", f"/v1/projects/victim-{role}", {})
             if role in world.PROJECT_ROLES:
                 world.admin.ok("POST", "/v1/bindings", {"principal": client.name, "role": role, "scope": "project",
                                                         "project": f"victim-{role}"})
+
+    def add_others(self, world):
+        """Who has a role of the tenant's own, one through a group, one that a deny cuts, one that has run out."""
+        admin, credit = world.admin, {"scope": "project", "project": "credit"}
+        own = admin.ok("PUT", "/v1/roles/matrix-own", {"actions": ["projects/read", "assets/*", "jobs/read"],
+                                                       "not_actions": ["assets/purge"]})
+        self.others = {
+            "own-role": (person(world.service, admin, "m-own", [("matrix-own", "credit")]), set(own["actions"])),
+            "in-group": (person(world.service, admin, "m-group"), self.actions["reader"]),
+            "denied": (person(world.service, admin, "m-denied", [("data-scientist", "credit")]),
+                       {a for a in self.actions["data-scientist"] if not a.startswith("assets/")}),
+            "expired": (person(world.service, admin, "m-expired"), set()),
+        }
+        admin.ok("POST", "/v1/groups", {"name": "matrix"})
+        admin.ok("POST", "/v1/groups/matrix/members", {"principal": "m-group"})
+        admin.ok("POST", "/v1/bindings", {"group": "matrix", "role": "reader", **credit})
+        admin.ok("POST", "/v1/denies", {"principals": ["m-denied"], "actions": ["assets/*"], "reason": "a wall", **credit})
+        soon = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1)).isoformat()
+        admin.ok("POST", "/v1/bindings", {"principal": "m-expired", "role": "project-owner", "valid_until": soon, **credit})
+        time.sleep(1.1)
+        for name, (client, actions) in self.others.items():
+            self.clients[name], self.actions[name] = client, actions
 
     def project_for(self, route, identity):
         if route["scope"] != "project":
