@@ -154,6 +154,12 @@ soak: ## mixed load with restarts of the database for SOAK_MINUTES=10, then what
 	@$(MAKE) --no-print-directory -j$(shell nproc) programs
 	@/usr/bin/python3 tests/bench/soak.py $(BUILD) $(SOAK_MINUTES)
 
+bench-mlflow: ## measure MLflow's own server and ours under the same requests, on one PostgreSQL
+	@tests/tools/deps.sh build test bench
+	@$(MAKE) --no-print-directory -j$(shell nproc) programs
+	@/usr/bin/python3 tests/bench/bench_mlflow.py $(BUILD) $(RUNS)
+.PHONY: bench-mlflow
+
 run: build ## serve in the foreground, with a lasting home in ./var (HOME_DIR=, LISTEN=)
 	$(BUILD)/chanceryd serve --home $(or $(HOME_DIR),var) --listen $(or $(LISTEN),127.0.0.1:8443)
 

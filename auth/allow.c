@@ -325,6 +325,38 @@ enum err auth_readable_projects(struct request *rq, enum action a, struct texts 
     return OK;
 }
 
+static bool person_may(const struct policy *p, uint32_t user, enum action a, uint32_t scope)
+{
+    for (uint32_t i = 0; i < policy_principals(p); i++)
+        if ((i == user ||
+             strcmp(policy_principal(p, i)->owner, policy_principal(p, user)->id) == 0) &&
+            policy_allows(p, i, a, scope, time_now_ms()))
+            return true;
+    return false;
+}
+
+struct people auth_people(struct request *rq, enum action a, enum action other)
+{
+    const struct session *s = session_of(rq);
+    struct people n = {.able = 0};
+
+    if (s == NULL || s->project == POLICY_NONE)
+        return n;
+    for (uint32_t i = 0; i < policy_principals(s->policy); i++) {
+        bool able;
+        bool also;
+
+        if (policy_principal(s->policy, i)->kind != PRINCIPAL_USER)
+            continue;
+        able = person_may(s->policy, i, a, SCOPE_AT_PROJECTS + s->project);
+        also = person_may(s->policy, i, other, SCOPE_AT_PROJECTS + s->project);
+        n.able += able;
+        n.both += able && also;
+        n.others += !able && also;
+    }
+    return n;
+}
+
 static const struct policy_principal *principal_of(struct request *rq, const char *id)
 {
     const struct session *s = session_of(rq);

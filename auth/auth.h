@@ -54,6 +54,14 @@ bool auth_may_alias(struct request *rq, enum action a, const char *asset, const 
 /* All assets of the tenant ("credit/models/risk") that the caller may not do this to though they
  * have a scope of their own; for lists across projects. */
 void auth_hidden(struct request *rq, enum action a, struct texts *out);
+/* How many people could do this in the route's project, each with their service accounts counted
+ * once; of them besides, how many could also do the other. */
+struct people {
+    int64_t able;
+    int64_t both;
+    int64_t others; /* could do only the other */
+};
+struct people auth_people(struct request *rq, enum action a, enum action other);
 /* A principal of the caller's tenant: its name; and the id of the user who answers for it, which is
  * itself for a user. NULL when there is none. Texts live as long as the request. */
 const char *auth_principal_name(struct request *rq, const char *id);

@@ -36,7 +36,8 @@ void db_ahead(struct db *db, const char *tenant, const struct query *q, const st
         return;
     }
     *a = (struct db_ahead){.owner = db->arena, .tenant = tenant, .query = q, .count = count};
-    memcpy(a->params, params, count * sizeof(*params));
+    for (size_t i = 0; i < count; i++)
+        a->params[i] = params[i];
     db->ahead_count++;
 }
 

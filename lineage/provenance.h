@@ -10,8 +10,8 @@
  *
  * Names are paths: projects/P/datasets/N/versions/V, projects/P/models/N/versions/V,
  * projects/P/jobs/ID, projects/P/approvals/ID, projects/P/endpoints/E/deployments/ID,
- * projects/P/predictions/ID.
- * Kinds of nodes: dataset-version model-version job approval deployment prediction.
+ * projects/P/predictions/ID; projects/P/runs/ID, projects/P/mlflow-datasets/NAME/DIGEST.
+ * Kinds of nodes: dataset-version model-version job approval deployment prediction run dataset.
  * Kinds of edges, src upstream of dst: consume produce approve deploy predict.
  * What other systems declare (OpenLineage) has nodes ol-job ol-run ol-dataset ol-column code, named
  * ol-dataset:NAMESPACE:NAME and so on, and edges run (job to run) parent (run to run) derive

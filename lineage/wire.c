@@ -248,7 +248,7 @@ static ssize_t read_some(struct wire *w, char *buffer, size_t size)
 
 enum err wire_read(struct wire *w, struct text *out)
 {
-    int64_t until = time_steady_ms() + 2 * WIRE_MS;
+    int64_t until = time_steady_ms() + INT64_C(2) * WIRE_MS;
     char buffer[4096];
     ssize_t got;
 

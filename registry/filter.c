@@ -69,7 +69,7 @@ static enum err key_part(struct reader *r, const char **out)
 
 static enum err identifier(struct reader *r, const char **entity, const char **key)
 {
-    size_t length = word_length(r->at, false);
+    size_t length;
 
     *entity = "";
     skip(r);

@@ -166,13 +166,34 @@ enum err get_project_policy(struct request *rq)
     return request_reply_json(rq, json_incref(p.policy));
 }
 
+/* Is there anybody whose request enough others could approve? A rule that nobody can meet is no
+ * stricter than one, only harder to take back. */
+static enum err satisfiable(struct request *rq, const char *member, int64_t approvals,
+                            enum action asks)
+{
+    struct people n = auth_people(rq, APPROVAL_DECIDE, asks);
+
+    if (approvals == 0 || (n.others > 0 && n.able >= approvals) ||
+        (n.both > 0 && n.able - 1 >= approvals))
+        return OK;
+    rq->target = member;
+    return fail(rq, ERR_CONFLICT,
+                "%s: nobody could meet this: %lld may approve here, and nobody approves what they "
+                "asked for; give roles first",
+                member, (long long)n.able);
+}
+
 /* PUT /v1/projects/{project}/policy */
 enum err put_project_policy(struct request *rq)
 {
     struct project p;
+    struct rules rules;
 
     TRY(lock_active(rq, &p));
     TRY(take_policy(rq, "", rq->body, &p.policy));
     TRY(project_update(rq->db, &p));
+    TRY(rules_load(rq->db, auth_project_id(rq), &rules));
+    TRY(satisfiable(rq, "promote", rules.promote.approvals, APPROVAL_REQUEST));
+    TRY(satisfiable(rq, "train", rules.train.approvals, JOB_WRITE));
     return get_project_policy(rq);
 }

@@ -27,6 +27,7 @@ enum err run_of_request(struct request *rq, const char **id)
 {
     const char *text;
 
+    *id = "";
     TRY(mlflow_text(rq, "run_id", 256, &text));
     if (text == NULL)
         TRY(mlflow_text(rq, "run_uuid", 256, &text));

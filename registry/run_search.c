@@ -56,21 +56,23 @@ static bool of_dataset(const struct filter_clause *c)
     return where_lists(datasets.entities, c->entity);
 }
 
-/* mlflow/utils/search_utils.py: a list is only taken for run ids and datasets. */
+static enum err add_clause(struct request *rq, struct where *w, const struct filter_clause *clause)
+{
+    struct filter one = {.count = 1};
+
+    one.clauses[0] = *clause;
+    if (!of_dataset(clause))
+        return where_filter(rq, w, &subject, &one);
+    where_add(w, " AND EXISTS (SELECT FROM run_input" OF_RUN "true");
+    TRY(where_filter(rq, w, &datasets, &one));
+    where_add(w, ")");
+    return OK;
+}
+
 static enum err add_filter(struct request *rq, struct where *w, const struct filter *f)
 {
-    for (size_t i = 0; i < f->count; i++) {
-        struct filter one = {.count = 1};
-
-        one.clauses[0] = f->clauses[i];
-        if (!of_dataset(&one.clauses[0])) {
-            TRY(where_filter(rq, w, &subject, &one));
-            continue;
-        }
-        where_add(w, " AND EXISTS (SELECT FROM run_input" OF_RUN "true");
-        TRY(where_filter(rq, w, &datasets, &one));
-        where_add(w, ")");
-    }
+    for (size_t i = 0; i < f->count; i++)
+        TRY(add_clause(rq, w, &f->clauses[i]));
     return OK;
 }
 

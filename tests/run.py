@@ -32,6 +32,12 @@ def run(command, log, **kwargs):
             return 124
 
 
+def timed(test, *arguments):
+    """What the test says of itself, and the seconds it took."""
+    began = time.monotonic()
+    return *test(*arguments), time.monotonic() - began
+
+
 def unit(program, logs):
     log = logs / (program.name + ".log")
     corpus = ROOT / "tests/fuzz/corpus" / program.name.removeprefix("fuzz_")
@@ -76,17 +82,18 @@ def main():
     workers = int(os.environ.get("TEST_JOBS", max(2, (os.cpu_count() or 2) + 1)))
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         # The long ones first, so that the end is not one of them alone.
-        waiting = [pool.submit(story, p, logs, build) for p in stories if pattern in p.name]
-        waiting += [pool.submit(unit, p, logs) for p in units if pattern in p.name]
+        waiting = [pool.submit(timed, story, p, logs, build) for p in stories if pattern in p.name]
+        waiting += [pool.submit(timed, unit, p, logs) for p in units if pattern in p.name]
         for done in concurrent.futures.as_completed(waiting):
-            name, passed, failed, skipped, log = done.result()
+            name, passed, failed, skipped, log, took = done.result()
             total = [a + b for a, b in zip(total, (passed, failed, skipped))]
             print(f"{'ok  ' if failed == 0 else 'FAIL'} {name}: {passed} passed, {failed} failed, {skipped} skipped"
-                  f" ({time.monotonic() - began:.0f} s)", flush=True)
+                  f" ({took:.1f} s)", flush=True)
             if failed or skipped:
                 lines = log.read_text(errors="replace").splitlines()
                 keep = [x for x in lines if x.startswith("SKIPPED") or x.startswith("skipped ")] if not failed else lines[-60:]
                 print("\n".join("    " + x for x in keep), flush=True)
+    print(f"all tests together took {time.monotonic() - began:.0f} s")
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
     return 1 if total[1] or not total[0] else 0
 

@@ -300,3 +300,17 @@ def test_nobody_reviews_their_own_roles(world, admin):
     mine = next(i for i in ann.ok("GET", "/v1/reviews/own")["value"] if i["holder"] == ann.name)
     reply = ann.post("/v1/reviews/own/decisions", {"binding": mine["binding"], "decision": "keep", "reason": "me"})
     assert reply.json()["error"]["code"] == "four-eyes"
+
+
+def test_a_rule_that_nobody_could_meet_is_refused_when_it_is_set(world, admin):
+    admin.ok("PUT", "/v1/projects/lonely", {})
+    owner = newcomer(world, ("project-owner", "lonely"))
+    path = "/v1/projects/lonely/policy"
+    rules = owner.ok("GET", path)
+    rules["promote"]["approvals"] = 2
+    refused = owner.put(path, rules)
+    assert refused.status_code == 409 and "nobody could meet this" in refused.text
+    newcomer(world, ("approver", "lonely"))
+    assert owner.put(path, rules).status_code == 200
+    rules["promote"]["approvals"] = 5
+    assert owner.put(path, rules).json()["error"]["target"] == "promote"
