@@ -46,17 +46,29 @@ static enum err twice(struct request *rq, const char *name)
     return fail(rq, ERR_INVALID, "%s is said twice", name);
 }
 
+/* Where a parameter goes; NULL for one we do not know (RFC 6749 §3.2: it is ignored). */
+static const char **parameter(struct client *c, const char *name)
+{
+    const struct {
+        const char *name;
+        const char **into;
+    } known[] = {
+        {"grant_type", &c->grant_type},       {"client_id", &c->id},
+        {"client_secret", &c->secret},        {"assertion", &c->assertion},
+        {"subject_token", &c->subject_token}, {"subject_token_type", &c->subject_token_type},
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(name, known[i].name) == 0)
+            return known[i].into;
+    return NULL;
+}
+
 static enum err take(struct request *rq, struct client *c, const char *name, const char *value)
 {
-    const char **into = strcmp(name, "grant_type") == 0           ? &c->grant_type
-                        : strcmp(name, "client_id") == 0          ? &c->id
-                        : strcmp(name, "client_secret") == 0      ? &c->secret
-                        : strcmp(name, "assertion") == 0          ? &c->assertion
-                        : strcmp(name, "subject_token") == 0      ? &c->subject_token
-                        : strcmp(name, "subject_token_type") == 0 ? &c->subject_token_type
-                                                                  : NULL;
+    const char **into = parameter(c, name);
 
-    if (into == NULL) /* RFC 6749 §3.2: unknown parameters are ignored */
+    if (into == NULL)
         return OK;
     if (*into != NULL)
         return twice(rq, name);

@@ -116,7 +116,7 @@ struct request {
     size_t query_count;
     struct pair headers[PAIRS_MAX];
     size_t headers_count;
-    bool entered; /* the caller is known and allowed */
+    bool entered;    /* the caller is known and allowed */
     const char *raw; /* the body's bytes, if it was not streamed */
     size_t raw_length;
     const json_t *body;    /* parsed, for routes with a JSON body */
