@@ -135,7 +135,7 @@ static const struct field value_columns[] = {
     TEXT(struct value_row, purpose, 64),
     INT(struct value_row, key_number, 1, INT64_MAX),
     TEXT(struct value_row, wrapped, WRAPPED_TEXT),
-    TEXT(struct value_row, sealed, 2 * (ENVELOPE_MAX + SEAL_OVERHEAD)),
+    TEXT(struct value_row, sealed, INT64_C(2) * (ENVELOPE_MAX + SEAL_OVERHEAD)),
     FIELDS_END,
 };
 

@@ -98,7 +98,7 @@ static const char *name_for(struct arena *a, const struct provider *p, const str
     size_t n = 0;
 
     for (; *wish != '\0' && *wish != '@' && n < STEM_MAX; wish++) {
-        char c = *wish >= 'A' && *wish <= 'Z' ? (char)(*wish - 'A' + 'a') : *wish;
+        char c = (char)(*wish >= 'A' && *wish <= 'Z' ? *wish - 'A' + 'a' : *wish);
         bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 
         if (plain || (n > 0 && strchr("._-", c) != NULL))
