@@ -88,6 +88,8 @@ static struct curl_slist *header_list(const struct cli *c, const struct call *ca
 
     if (call->json != NULL)
         list = curl_slist_append(list, "Content-Type: application/json");
+    else if (call->form != NULL)
+        list = curl_slist_append(list, "Content-Type: application/x-www-form-urlencoded");
     else if (call->file != NULL)
         list = curl_slist_append(list, "Content-Type: application/octet-stream");
     if (c->profile.token != NULL)
@@ -107,6 +109,8 @@ static void set_body(const struct cli *c, const struct call *call)
             die(USAGE, "an argument is not UTF-8");
         arena_own(c->arena, text, free);
         curl_easy_setopt(handle, CURLOPT_POSTFIELDS, text);
+    } else if (call->form != NULL) {
+        curl_easy_setopt(handle, CURLOPT_POSTFIELDS, call->form);
     } else if (call->file != NULL) {
         curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(handle, CURLOPT_READDATA, call->file);

@@ -14,6 +14,7 @@ struct call {
     const char *method;
     const char *path;   /* from path_of, or a link of the service */
     const json_t *json; /* body, borrowed */
+    const char *form;   /* body, application/x-www-form-urlencoded */
     FILE *file;         /* body: size bytes from where it stands */
     int64_t size;
     const char *headers[CALL_HEADERS_MAX]; /* "If-Match: …" */

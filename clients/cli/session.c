@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CODE_MAX = 4096 };
 
@@ -41,6 +42,60 @@ static int login_token(struct cli *c)
     return DONE;
 }
 
+static struct reply *post_form(struct cli *c, const char *path, const char *form)
+{
+    return http_call(c, &(struct call){.method = "POST", .path = path, .form = form});
+}
+
+/* How long to wait before the next try; 0: done. Dies when there is no hope. */
+static int64_t poll_after(const struct cli *c, const struct reply *r, int64_t interval)
+{
+    const char *error;
+
+    if (r->problem != NULL || (r->status / 100 != 2 && r->status != 400))
+        reply_expect(c, r);
+    if (r->status / 100 == 2)
+        return 0;
+    error = json_string_value(json_object_get(reply_json(c, r), "error"));
+    if (error != NULL && strcmp(error, "slow_down") == 0)
+        return interval + 5;
+    if (error == NULL || strcmp(error, "authorization_pending") != 0)
+        die(FAILED, "nobody signed in: %s", error == NULL ? "the answer says no more" : error);
+    return interval;
+}
+
+/* RFC 8628: somebody says yes in a browser, which may be on another machine. */
+static int login_device(struct cli *c, const char *tenant)
+{
+    const json_t *begun;
+    struct reply *r;
+    int64_t wait;
+
+    c->profile.token = NULL;
+    r = post_form(c, "/oauth2/device_authorization",
+                  path_of(c, "client_id={}%2Fchancery-cli&scope=chancery", tenant, NULL));
+    reply_expect(c, r);
+    begun = reply_json(c, r);
+    wait = json_integer_value(json_object_get(begun, "interval"));
+    say(c, "open %s and confirm the code %s",
+        json_string_value(json_object_get(begun, "verification_uri")),
+        json_string_value(json_object_get(begun, "user_code")));
+    while (wait > 0) {
+        (void)sleep((unsigned)wait);
+        r = post_form(c, "/oauth2/token",
+                      path_of(c,
+                              "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id={}"
+                              "%2Fchancery-cli&device_code={}",
+                              tenant, json_string_value(json_object_get(begun, "device_code")),
+                              NULL));
+        wait = poll_after(c, r, wait);
+    }
+    c->profile.token = json_string_value(json_object_get(reply_json(c, r), "access_token"));
+    signed_in(c, tenant, json_string_value(json_object_get(api(c, "GET", "/v1/me", NULL), "name")),
+              reply_json(c, r));
+    return DONE;
+}
+
 int run_login(struct cli *c)
 {
     const char *tenant = option(c, "--tenant");
@@ -51,8 +106,10 @@ int run_login(struct cli *c)
         return login_token(c);
     tenant = tenant != NULL ? tenant : c->profile.tenant;
     user = user != NULL ? user : c->profile.user;
-    if (tenant == NULL || user == NULL)
-        die(USAGE, "usage: login needs --tenant and --user the first time");
+    if (tenant == NULL)
+        die(USAGE, "usage: login needs --tenant the first time, and --user or a browser");
+    if (user == NULL || option(c, "--device") != NULL)
+        return login_device(c, tenant);
     body = keep(c, json_pack("{s:s, s:s, s:s}", "tenant", tenant, "user", user, "password",
                              secret_password(c, "CHANCERY_PASSWORD",
                                              arena_printf(c->arena, "password of %s", user))));

@@ -4,13 +4,14 @@ import base64
 import concurrent.futures
 import json
 import secrets
+import subprocess
 import time
 import urllib.parse
 
 import pytest
 import requests
 from oauth import AUTHORIZE, REDIRECT, TOKEN, App, Browser, answer, b64
-from service import Client, person
+from service import BUILD, Client, person
 
 counter = iter(range(1000))
 
@@ -516,3 +517,18 @@ def test_codes_of_devices_cannot_be_tried_out(world, ann):
         assert browser.get("/device", {"user_code": "BCDF-GHJK"}).status_code == 400
     assert browser.get("/device", {"user_code": "BCDF-GHJK"}).status_code == 429
     assert browser.get("/device", {"user_code": "no"}).status_code == 400
+
+
+def test_the_command_line_signs_in_by_device(world, ann, tmp_path):
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "CHANCERY_CONFIG": str(tmp_path / "config.json"),
+                   "CHANCERY_URL": world.service.url, "CHANCERY_CA": world.service.ca}
+    shell = subprocess.Popen([BUILD / "chancery", "login", "--tenant", "acme", "--device"], env=environment, text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    line = shell.stdout.readline()
+    assert line.startswith(f"open {world.service.url}/device and confirm the code "), line
+    confirm(world, ann, {"user_code": line.split()[-1]}, "allow")
+    said, _ = shell.communicate(timeout=60)
+    assert shell.returncode == 0 and f"signed in as {ann.name} of acme" in said
+    me = subprocess.run([BUILD / "chancery", "whoami", "--json"], env=environment, capture_output=True, text=True,
+                        check=True)
+    assert json.loads(me.stdout)["name"] == ann.name
