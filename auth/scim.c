@@ -4,6 +4,7 @@
 #include "auth/access_jwt.h"
 #include "auth/handlers.h"
 
+#include <ctype.h>
 #include <string.h>
 
 enum { STEM_MAX = 40, TAG_BYTES = 4 };
@@ -99,7 +100,7 @@ const char *scim_name(struct arena *a, const char *wish, const char *id)
     size_t n = 0;
 
     for (; *wish != '\0' && *wish != '@' && n < STEM_MAX; wish++) {
-        char c = *wish >= 'A' && *wish <= 'Z' ? (char)(*wish - 'A' + 'a') : *wish;
+        char c = (char)tolower((unsigned char)*wish);
         bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 
         if (plain || (n > 0 && strchr("._-", c) != NULL))

@@ -101,29 +101,39 @@ static enum err read_bound(struct request *rq, const char *name, int64_t usual, 
     return OK;
 }
 
+static enum err read_filter(struct request *rq, const char *p, struct scim_search *s)
+{
+    if (strlen(p) > FILTER_MAX)
+        return bad(rq);
+    while (*p != '\0') {
+        if (!read_one(rq, &p, s) || (*p != '\0' && strncasecmp(p, "and ", 4) != 0))
+            return bad(rq);
+        p += *p == '\0' ? 0 : 4;
+    }
+    if (s->active != NULL && strcmp(s->active, "true") != 0 && strcmp(s->active, "false") != 0)
+        return bad(rq);
+    return OK;
+}
+
+/* What is no id finds nothing. */
+static void only_ids(const char **id)
+{
+    if (*id != NULL && !id_valid(*id))
+        *id = "00000000-0000-0000-0000-000000000000";
+}
+
 enum err scim_search(struct request *rq, struct scim_search *s)
 {
-    const char *p = request_query(rq, "filter");
+    const char *filter = request_query(rq, "filter");
 
     *s = (struct scim_search){.start = 1};
     TRY(read_bound(rq, "startIndex", 1, &s->start));
     TRY(read_bound(rq, "count", USUAL, &s->count));
     s->start = s->start < 1 ? 1 : s->start;
     s->count = s->count > SCIM_PAGE_MAX ? SCIM_PAGE_MAX : s->count;
-    if (p != NULL && strlen(p) > FILTER_MAX)
-        return bad(rq);
-    while (p != NULL && *p != '\0') {
-        if (!read_one(rq, &p, s))
-            return bad(rq);
-        if (*p != '\0' && strncasecmp(p, "and ", 4) != 0)
-            return bad(rq);
-        p += *p == '\0' ? 0 : 4;
-    }
-    if (s->active != NULL && strcmp(s->active, "true") != 0 && strcmp(s->active, "false") != 0)
-        return bad(rq);
-    if (s->id != NULL && !id_valid(s->id))
-        s->id = "00000000-0000-0000-0000-000000000000";
-    if (s->member != NULL && !id_valid(s->member))
-        s->member = "00000000-0000-0000-0000-000000000000";
+    if (filter != NULL)
+        TRY(read_filter(rq, filter, s));
+    only_ids(&s->id);
+    only_ids(&s->member);
     return OK;
 }

@@ -175,41 +175,41 @@ static bool fits(json_t *item, const struct target *t)
     return text != NULL && strcmp(text, t->wanted) == 0;
 }
 
+/* To the item at i, or to none. */
+static void apply_item(const struct target *t, enum op op, json_t *list, size_t i, json_t *value)
+{
+    json_t *item = json_array_get(list, i);
+
+    if (op == OP_REMOVE && t->sub == NULL)
+        json_array_remove(list, i);
+    else if (op == OP_REMOVE)
+        json_object_del(item, spelling(item, t->sub));
+    else if (t->sub != NULL)
+        json_object_set(item, spelling(item, t->sub), value);
+    else
+        json_object_update(item, value);
+}
+
 /* A list's items that fit the filter; what is set for none makes one. */
 static void apply_filtered(const struct target *t, enum op op, json_t *value)
 {
     json_t *list = json_object_get(t->object, t->attribute);
     size_t found = 0;
 
+    if (!json_is_array(list) && op == OP_REMOVE)
+        return;
     if (!json_is_array(list)) {
-        if (op == OP_REMOVE)
-            return;
         json_object_set_new(t->object, t->attribute, json_array());
         list = json_object_get(t->object, t->attribute);
     }
-    for (size_t i = json_array_size(list); i-- > 0;) {
-        json_t *item = json_array_get(list, i);
-
-        if (!json_is_object(item) || !fits(item, t))
-            continue;
-        found++;
-        if (op == OP_REMOVE && t->sub == NULL)
-            json_array_remove(list, i);
-        else if (op == OP_REMOVE)
-            json_object_del(item, spelling(item, t->sub));
-        else if (t->sub != NULL)
-            json_object_set(item, spelling(item, t->sub), value);
-        else
-            json_object_update(item, value);
-    }
+    for (size_t i = json_array_size(list); i-- > 0;)
+        if (fits(json_array_get(list, i), t)) {
+            apply_item(t, op, list, i, value);
+            found++;
+        }
     if (found == 0 && op != OP_REMOVE) {
-        json_t *item = json_pack("{s:s}", t->key, t->wanted);
-
-        if (t->sub != NULL)
-            json_object_set(item, t->sub, value);
-        else
-            json_object_update(item, value);
-        json_array_append_new(list, item);
+        json_array_append_new(list, json_pack("{s:s}", t->key, t->wanted));
+        apply_item(t, op, list, json_array_size(list) - 1, value);
     }
 }
 

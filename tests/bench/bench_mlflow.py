@@ -68,15 +68,17 @@ def server(venv, service, database):
     log = open(service.home / "mlflow.log", "w")
     process = subprocess.Popen(
         [venv / "bin" / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--artifacts-destination", place,
-         "--backend-store-uri", f"postgresql://postgres@/{database}?host={service.socket()}"],
+         "--backend-store-uri", f"postgresql+psycopg2://postgres@/{database}?host={service.socket()}"],
         stdout=log, stderr=log, cwd=service.home, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}, start_new_session=True)
     end = time.monotonic() + 180
     while time.monotonic() < end and process.poll() is None:
         try:
-            if requests.get(f"http://127.0.0.1:{port}/health", timeout=1).ok:
+            if requests.get(f"http://127.0.0.1:{port}/health", timeout=20).ok:
                 return process, f"http://127.0.0.1:{port}"
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.3)
+    os.killpg(process.pid, 15)
+    process.wait(30)
     raise SystemExit("mlflow server did not start:\n" + (service.home / "mlflow.log").read_text()[-3000:])
 
 
@@ -104,12 +106,14 @@ def fill(service, database, runs, ours):
 
 def batches(ids, metrics):
     """log-batch to one of many runs, each value new."""
-    body = ",".join(f'{{"key":"m{k % 20}","value":0.5,"timestamp":\' .. (t + {k}) .. \',"step":\' .. (t + {k}) .. \'}}' for k in range(metrics))
     return (f"local ids = {{{','.join(repr(i) for i in ids)}}}\nlocal t = 0\n"
             "setup = function(thread) offset = (offset or 0) + 1; thread:set('base', offset * 1000000000) end\n"
             f"request = function() t = t == 0 and base or t + {metrics}\n"
             f"local id = ids[math.random(1, #ids)]\n"
-            f"return wrk.format('POST', '{API}/runs/log-batch', wrk.headers, '{{\"run_id\":\"' .. id .. '\",\"metrics\":[{body}]}}') end\n")
+            f"local m = {{}}\nfor k = 1, {metrics} do m[k] = '{{\"key\":\"m' .. k % 20 .. '\",\"value\":0.5,\"timestamp\":' .. (t + k) ..\n"
+            " ',\"step\":' .. (t + k) .. '}' end\n"
+            f"return wrk.format('POST', '{API}/runs/log-batch', wrk.headers, '{{\"run_id\":\"' .. id .. '\",\"metrics\":[' ..\n"
+            " table.concat(m, ',') .. ']}') end\n")
 
 
 CREATE = f"""request = function() return wrk.format('POST', '{API}/runs/create', wrk.headers,
