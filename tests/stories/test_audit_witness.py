@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from service import PATIENCE, Service
 
@@ -47,7 +48,7 @@ class Witness:
 
     @property
     def raw(self):
-        return b"\4" + self.key.public_key().public_bytes_raw()
+        return b"\4" + self.key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
     @property
     def key_id(self):
