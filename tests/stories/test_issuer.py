@@ -510,8 +510,8 @@ def test_a_device_may_be_refused_or_forgotten(world, ann):
     assert error(poll()) == (400, "expired_token")
 
 
-def test_codes_of_devices_cannot_be_tried_out(world, ann):
-    browser = Browser(world.service)
+def test_codes_of_devices_cannot_be_tried_out(world):
+    browser, ann = Browser(world.service), newcomer(world)
     browser.submit(browser.get("/device"), tenant="acme", user=ann.name, password=ann.password)
     for _ in range(5):
         assert browser.get("/device", {"user_code": "BCDF-GHJK"}).status_code == 400
