@@ -98,7 +98,7 @@ static enum err check(struct request *rq, const struct form *f, struct code *k,
 
     if (!hex_decode(k->hash, kept.bytes, SHA256_SIZE) || !digest_equal(&kept, &handle->hash))
         return grant_invalid(rq, "code", "is unknown");
-    if (strcmp(k->client_id, k->client->id) != 0)
+    if (k->client_id == NULL || strcmp(k->client_id, k->client->id) != 0)
         return grant_invalid(rq, "code", "was given to another client");
     if (k->session_id != NULL)
         return reused(rq, k->client, k->session_id);

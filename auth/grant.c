@@ -135,7 +135,7 @@ static enum err id_token(struct request *rq, const struct issue *i, const struct
     json_t *claims =
         json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s*}", "iss", access_jwt_issuer(), "sub", b->id,
                   "aud", i->client->client_id, "azp", i->client->client_id, "sid", i->session->id,
-                  "iat", (json_int_t)now, "exp", (json_int_t)(now + ID_TOKEN_S), "nonce", i->nonce);
+                  "iat", (json_int_t)now, "exp", (json_int_t)now + ID_TOKEN_S, "nonce", i->nonce);
 
     access_jwt_add_sign_in(claims, b);
     e = grant_person(rq, i->scope, claims);

@@ -44,7 +44,7 @@ static void write_out(struct arena *a, const char *prefix, const uint8_t secret[
 
     id_pack(out->tenant_id, bytes);
     id_pack(out->id, bytes + UUID_BYTES);
-    memcpy(bytes + 2 * UUID_BYTES, secret, SECRET_BYTES);
+    memcpy(bytes + (size_t)2 * UUID_BYTES, secret, SECRET_BYTES);
     out->text = arena_printf(a, "%s%s", prefix, base64url_encode(a, bytes, sizeof(bytes)));
     out->hash = sha256_of(out->text, strlen(out->text));
     OPENSSL_cleanse(bytes, sizeof(bytes));

@@ -67,7 +67,7 @@ static enum err begin(struct request *rq)
 enum err post_my_totp(struct request *rq)
 {
     struct totp_body b;
-    struct work w;
+    struct work w = {.code = NULL};
     char text[BASE32_TEXT + 1];
     enum err e;
 
@@ -134,7 +134,7 @@ static enum err wrong_code(struct request *rq)
 enum err post_my_totp_confirm(struct request *rq)
 {
     struct totp_body b;
-    struct work w;
+    struct work w = {.code = NULL};
     json_t *list;
     enum err e;
 

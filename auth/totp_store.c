@@ -14,7 +14,7 @@ struct totp {
     bool confirmed;
 };
 static const struct field columns[] = {
-    TEXT(struct totp, sealed, 2 * SEALED),
+    TEXT(struct totp, sealed, INT64_C(2) * SEALED),
     INT(struct totp, last_step, 0, INT64_MAX),
     BOOL(struct totp, confirmed),
     FIELDS_END,
@@ -60,7 +60,7 @@ static enum err spend(struct db *db, const char *principal_id, const struct totp
     int64_t step;
     enum err e;
 
-    if (strlen(t->sealed) != 2 * SEALED || !hex_decode(t->sealed, sealed, SEALED))
+    if (strlen(t->sealed) != (size_t)2 * SEALED || !hex_decode(t->sealed, sealed, SEALED))
         return ERR_INTERNAL;
     opaque_key("totp", key);
     e = unseal(key, place(db, principal_id), sealed, SEALED, secret);

@@ -81,7 +81,7 @@ static int login_device(struct cli *c, const char *tenant)
         json_string_value(json_object_get(begun, "verification_uri")),
         json_string_value(json_object_get(begun, "user_code")));
     while (wait > 0) {
-        (void)sleep((unsigned)wait);
+        (void)sleep((unsigned)wait); /* NOLINT(concurrency-mt-unsafe): there is one thread */
         r = post_form(c, "/oauth2/token",
                       path_of(c,
                               "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id={}"
