@@ -13,10 +13,10 @@
 struct text *answer_text(struct request *rq);
 enum err answer_reply(struct request *rq, const struct text *t);
 
-/* What edges call a node by, after member. */
-void graph_add_name(struct text *t, const char *member, const struct walk_node *node);
+/* What edges call a node by, after prefix. */
+void graph_add_name(struct text *t, const char *prefix, const struct walk_node *node);
 void graph_add_node(struct text *t, const struct walk_node *node);
-void graph_add_edge(struct text *t, const struct walk *w, size_t i);
+void graph_add_edge(struct text *t, const struct walk *w, size_t edge);
 /* root, nodes, edges and the end. */
 void graph_add(struct text *t, const struct walk *w);
 /* ,"complete":… and the closing brace; truncated is NULL for complete. */
