@@ -24,7 +24,8 @@ COMMENT ON COLUMN oauth_client.jwks IS 'Public keys for private_key_jwt; NULL wh
 COMMENT ON COLUMN oauth_client.third_party IS 'Users are asked before it gets a token in their name.';
 CALL tenant_table('oauth_client', 'SELECT, INSERT, UPDATE, DELETE', true);
 
-CREATE FUNCTION oauth_client_first() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION oauth_client_first() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = chancery, pg_temp AS $$
 BEGIN
     INSERT INTO oauth_client (tenant_id, id, name, display_name, kind, grants)
         VALUES (NEW.tenant_id, gen_random_uuid(), 'chancery-cli', 'the command line chancery', 'public',
