@@ -11,6 +11,7 @@
 
 enum {
     ISSUERS_MAX = 128,
+    ISSUER_MAX = 512, /* bytes with the terminator: more than a provider may be registered with */
     FRESH_MS = 10 * 60 * 1000,
     RETRY_MS = 30 * 1000,
     STALE_MS = 24 * 3600 * 1000,
@@ -19,7 +20,7 @@ enum {
 
 /* What is known of one issuer. Under the lock, but for the fetching itself. */
 struct known {
-    char *issuer;
+    char issuer[ISSUER_MAX]; /* empty: nothing is known here */
     char *authorization_endpoint;
     char *token_endpoint;
     bool says_iss;
@@ -41,7 +42,6 @@ static struct {
 
 static void empty(struct known *k)
 {
-    free(k->issuer);
     free(k->authorization_endpoint);
     free(k->token_endpoint);
     jwks_clear(&k->keys);
@@ -61,20 +61,21 @@ void issuers_stop(void)
 static struct known *place_of(const char *issuer)
 {
     struct known *oldest = NULL;
+    size_t length = strlen(issuer);
 
     for (size_t i = 0; i < ISSUERS_MAX; i++) {
         struct known *k = &cache.all[i];
 
-        if (k->issuer != NULL && strcmp(k->issuer, issuer) == 0)
+        if (strcmp(k->issuer, issuer) == 0)
             return k;
         if (!k->fetching && (oldest == NULL || k->used_ms < oldest->used_ms))
             oldest = k;
     }
-    if (oldest != NULL) {
-        empty(oldest);
-        oldest->issuer = strdup(issuer);
-    }
-    return oldest != NULL && oldest->issuer != NULL ? oldest : NULL;
+    if (oldest == NULL || length >= ISSUER_MAX)
+        return NULL;
+    empty(oldest);
+    memcpy(oldest->issuer, issuer, length + 1);
+    return oldest;
 }
 
 static enum err get_json(struct arena *a, const char *url, struct outbound_reply *r,
@@ -203,9 +204,9 @@ static void renew(struct arena *a, struct known *k)
     enum err e;
 
     k->fetching = true;
-    new->issuer = strdup(k->issuer);
+    memcpy(new->issuer, k->issuer, ISSUER_MAX);
     (void)pthread_mutex_unlock(&cache.lock);
-    e = new->issuer == NULL ? ERR_INTERNAL : fetch(a, new, &why);
+    e = fetch(a, new, &why);
     (void)pthread_mutex_lock(&cache.lock);
     settle(k, new, e, why);
 }
