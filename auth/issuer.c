@@ -184,10 +184,10 @@ static void settle(struct known *k, struct known *new, enum err e, const char *w
     } else {
         size_t length = strlen(why);
 
-        log_world("issuer %s: %s", k->issuer, why);
         length = length < WHY_MAX - 1 ? length : WHY_MAX - 1;
         memcpy(k->why, why, length);
         k->why[length] = '\0';
+        log_world("issuer %s: %s", k->issuer, k->why);
         empty(new);
     }
     k->failed = e;
