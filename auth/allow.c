@@ -183,7 +183,9 @@ static bool is_privileged(const struct route *r)
 {
     return strcmp(r->method, "GET") != 0 &&
            (action_class((enum action)r->action) == CLASS_PRIVILEGED ||
-            strncmp(r->path, "/v1/bindings", 12) == 0);
+            strncmp(r->path, "/v1/bindings", 12) == 0 ||
+            strncmp(r->path, "/v1/eligible", 12) == 0 ||
+            strncmp(r->path, "/v1/activations/", 16) == 0);
 }
 
 /* One's own things are not in the scope of a token that was given for some actions. */

@@ -62,6 +62,9 @@ struct people {
     int64_t others; /* could do only the other */
 };
 struct people auth_people(struct request *rq, enum action a, enum action other);
+/* OK when the caller could do this in the route's project even without the groups it joined after
+ * that time; else ERR_FOUR_EYES: who decides is not chosen after what is decided on is known. */
+MUST_CHECK enum err auth_held_since(struct request *rq, enum action a, const char *since);
 /* A principal of the caller's tenant: its name; and the id of the user who answers for it, which is
  * itself for a user. NULL when there is none. Texts live as long as the request. */
 const char *auth_principal_name(struct request *rq, const char *id);

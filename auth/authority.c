@@ -46,10 +46,17 @@ static bool is_own(const struct session *s, struct holder to)
     return false;
 }
 
+bool authority_has(const struct session *s, const struct action_set *actions, uint32_t scope)
+{
+    for (unsigned a = DENY + 1; s->claims.limited && a < ACTION_COUNT; a++)
+        if (action_in(actions, (enum action)a) && !action_in(&s->claims.scope, (enum action)a))
+            return false;
+    return policy_covers(s->policy, s->principal, actions, scope, time_now_ms());
+}
+
 static bool covers(const struct session *s, uint32_t role, uint32_t scope)
 {
-    return policy_covers(s->policy, s->principal, &policy_role(s->policy, role)->actions, scope,
-                         time_now_ms());
+    return authority_has(s, &policy_role(s->policy, role)->actions, scope);
 }
 
 static bool administers(const struct session *s, uint32_t scope)
@@ -57,11 +64,34 @@ static bool administers(const struct session *s, uint32_t scope)
     return scope != SCOPE_AT_PLATFORM && session_may(s, BINDING_ADMINISTER, SCOPE_AT_TENANT);
 }
 
+static const char *kind_of(const struct session *s, struct holder to)
+{
+    const struct policy_principal *who = policy_principal(s->policy, to.principal);
+
+    if (to.group != 0)
+        return "group";
+    if (who == NULL)
+        return NULL;
+    return who->kind == PRINCIPAL_SERVICE ? "service" : "user";
+}
+
+void authority_about(struct request *rq, const char *role, const char *principal, const char *group)
+{
+    struct session *s = session_of(rq);
+    uint32_t to =
+        principal == NULL ? POLICY_NONE : policy_find_principal_name(s->policy, principal);
+
+    s->circumstances.gives = role;
+    s->circumstances.to = kind_of(s, (struct holder){.principal = to, .group = group != NULL});
+}
+
 enum err authority_give(struct request *rq, uint32_t role, uint32_t scope, struct holder to)
 {
-    const struct session *s = session_of(rq);
+    struct session *s = session_of(rq);
     const struct policy_role *facts = policy_role(s->policy, role);
 
+    s->circumstances.gives = facts->name;
+    s->circumstances.to = kind_of(s, to);
     if (scope == SCOPE_AT_PLATFORM)
         return covers(s, role, scope) && session_may(s, BINDING_ADMINISTER, SCOPE_AT_TENANT)
                    ? OK
@@ -92,7 +122,7 @@ enum err authority_admit(struct request *rq, uint32_t group, struct holder to)
     return OK;
 }
 
-enum err authority_covers(struct request *rq, uint32_t principal)
+static enum err covers_one(struct request *rq, uint32_t principal)
 {
     const struct session *s = session_of(rq);
     size_t count;
@@ -108,6 +138,59 @@ enum err authority_covers(struct request *rq, uint32_t principal)
     return OK;
 }
 
+/* Who acts as a user can have tokens of the service accounts it answers for. */
+enum err authority_covers(struct request *rq, uint32_t principal)
+{
+    const struct policy *p = session_of(rq)->policy;
+    const struct policy_principal *who = policy_principal(p, principal);
+
+    if (who == NULL)
+        return ERR_NOT_FOUND;
+    TRY(covers_one(rq, principal));
+    for (uint32_t i = 0; i < policy_principals(p); i++)
+        if (strcmp(policy_principal(p, i)->owner, who->id) == 0)
+            TRY(covers_one(rq, i));
+    return OK;
+}
+
+static bool binds(const struct session *s, uint32_t principal, const char *id)
+{
+    size_t count;
+    const struct policy_grant *grants = policy_grants(s->policy, principal, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (grants[i].kind != GRANT_ALLOW && strcmp(grants[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+static const char own_wall[] = "this binds you or a service account of yours; a tenant admin lifts "
+                               "it";
+
+enum err authority_lift(struct request *rq, const char *id)
+{
+    const struct session *s = session_of(rq);
+
+    if (administers(s, SCOPE_AT_TENANT))
+        return OK;
+    for (uint32_t i = 0; i < policy_principals(s->policy); i++)
+        if (belongs(s, i) && binds(s, i, id))
+            return fail(rq, ERR_DENIED, "%s", own_wall);
+    return OK;
+}
+
+enum err authority_free(struct request *rq, struct holder whom)
+{
+    const struct session *s = session_of(rq);
+
+    if (!session_may(s, DENY_WRITE, SCOPE_AT_TENANT))
+        return fail(rq, ERR_DENIED, "a deny rests on who is in this group; this needs %s",
+                    action_text(DENY_WRITE));
+    return is_own(s, whom) && !administers(s, SCOPE_AT_TENANT)
+               ? fail(rq, ERR_DENIED, "%s", own_wall)
+               : OK;
+}
+
 static bool admin_is_left(const struct policy *p)
 {
     for (uint32_t i = 0; i < policy_principals(p); i++)
@@ -115,6 +198,28 @@ static bool admin_is_left(const struct policy *p)
             policy_allows(p, i, BINDING_ADMINISTER, SCOPE_AT_TENANT, time_now_ms()) &&
             policy_allows(p, i, DENY_WRITE, SCOPE_AT_TENANT, time_now_ms()))
             return true;
+    return false;
+}
+
+static bool for_good(const struct policy_grant *g)
+{
+    return g->kind == GRANT_ALLOW && g->role == ROLE_TENANT_ADMIN && g->group == 0 &&
+           g->condition == 0 && g->until_ms == INT64_MAX && g->scope == SCOPE_AT_TENANT;
+}
+
+/* A user who is tenant-admin directly, without an end or condition, and whom no deny keeps from it.
+ */
+static bool admin_for_good(const struct policy *p)
+{
+    for (uint32_t i = 0; i < policy_principals(p); i++) {
+        size_t count;
+        const struct policy_grant *grants = policy_grants(p, i, &count);
+
+        for (size_t g = 0; g < count; g++)
+            if (policy_principal(p, i)->kind == PRINCIPAL_USER && for_good(&grants[g]) &&
+                policy_allows(p, i, BINDING_ADMINISTER, SCOPE_AT_TENANT, time_now_ms()))
+                return true;
+    }
     return false;
 }
 
@@ -155,10 +260,16 @@ enum err authority_result(struct request *rq)
 enum err authority_admin_remains(struct request *rq)
 {
     enum err e = principal_admin_remains(rq->db);
+    struct policy *after;
 
-    return e == ERR_CONFLICT
-               ? fail(rq, e, "the last active user who is tenant-admin for good must stay so")
-               : e;
+    if (e == ERR_CONFLICT)
+        return fail(rq, e, "the last active user who is tenant-admin for good must stay so");
+    TRY(e);
+    TRY(load_result(rq, &after));
+    return admin_for_good(after)
+               ? OK
+               : fail(rq, ERR_CONFLICT,
+                      "the only other tenant-admin for good is denied the office");
 }
 
 bool authority_anywhere(struct request *rq, enum action a)

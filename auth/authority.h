@@ -25,6 +25,10 @@ struct holder {
 };
 MUST_CHECK enum err authority_give(struct request *rq, uint32_t role, uint32_t scope,
                                    struct holder to);
+/* What the request is going to give whom, as its body says, for rights under a condition on that
+ * (E4): before the first question. */
+void authority_about(struct request *rq, const char *role, const char *principal,
+                     const char *group);
 /* May the caller let somebody into this group: give them all that it, and those it is in, have? */
 MUST_CHECK enum err authority_admit(struct request *rq, uint32_t group, struct holder to);
 /* The last step of a change that may break a separation of duties which was kept before: then it
@@ -33,11 +37,25 @@ MUST_CHECK enum err authority_result(struct request *rq);
 /* The last step of one that takes something away: fails when no user could administer any more. */
 MUST_CHECK enum err authority_someone_administers(struct request *rq);
 
-/* Could the caller do, or give, all that this principal may? Asked before anything that lets the
- * caller act in its place: a password, a token, a change of owner. */
+/* May the caller do all of these there, by its token too? */
+struct session;
+bool authority_has(const struct session *s, const struct action_set *actions, uint32_t scope);
+/* Has the caller the action at the scope even without the groups it joined after that time? In a
+ * transaction of the tenant. */
+MUST_CHECK enum err authority_held(struct request *rq, enum action a, uint32_t scope,
+                                   const char *since, bool *held);
+/* Could the caller do, or give, all that this principal and the service accounts it answers for
+ * may? Asked before anything that lets the caller act in its place: a password, a token, a change
+ * of owner. */
 MUST_CHECK enum err authority_covers(struct request *rq, uint32_t principal);
 
-/* Fails unless a tenant admin is left. */
+/* May the caller lift the deny or ceiling of that id? Nobody but tenant admins lifts one that binds
+ * themselves, through a group or a service account of theirs too. */
+MUST_CHECK enum err authority_lift(struct request *rq, const char *id);
+/* May the caller let these out of a deny, by letting them into or out of a group? */
+MUST_CHECK enum err authority_free(struct request *rq, struct holder whom);
+
+/* Fails unless a tenant admin is left, one whom no deny keeps from it. */
 MUST_CHECK enum err authority_admin_remains(struct request *rq);
 
 /* Has the caller this action in the tenant or in any of its projects? */

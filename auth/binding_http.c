@@ -122,6 +122,7 @@ enum err post_binding(struct request *rq)
 
     TRY(request_read(rq, &n));
     TRY(authority_fence(rq));
+    authority_about(rq, n.role, n.principal, n.group);
     TRY(may_at_all(rq));
     TRY(understand(rq, &n, &w));
     request_object(rq, "bindings/%s/%s", holder_name(rq, w.to), n.role);

@@ -111,7 +111,8 @@ static enum err find_account(struct request *rq, struct oauth_client *c)
     if (who == NULL || who->kind != PRINCIPAL_SERVICE)
         return wrong(rq, "service_account", "there is no such service account");
     c->account_id = who->id;
-    return strcmp(who->owner, rq->caller.id) == 0 ? OK : authority_covers(rq, p);
+    return strcmp(who->owner, rq->caller.id) == 0 && !s->claims.limited ? OK
+                                                                        : authority_covers(rq, p);
 }
 
 static enum err reply_client(struct request *rq, const char *name)

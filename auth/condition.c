@@ -28,6 +28,8 @@ static const char *const attributes[] = {
     [ON_HOUR] = "hour",
     [ON_MFA_AGE] = "mfa_age",
     [ON_PURPOSE] = "purpose",
+    [ON_GIVES] = "gives",
+    [ON_TO] = "to",
 };
 static const char *const operators[] = {
     [IS_EQUAL] = "=", [IS_NOT] = "!=",      [IS_LESS] = "<", [IS_AT_MOST] = "<=",
@@ -71,7 +73,9 @@ static bool find_operator(const char *text, struct predicate *p)
     for (unsigned i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
         if (strcmp(operators[i], text) == 0) {
             p->is = (enum condition_is)i;
-            return p->on == ON_NETWORK ? i == IS_IN : i <= IS_NOT || (ordered && i < IS_IN);
+            if (i == IS_IN)
+                return p->on == ON_NETWORK || p->on == ON_GIVES;
+            return p->on != ON_NETWORK && (i <= IS_NOT || ordered);
         }
     return false;
 }
@@ -120,7 +124,11 @@ static bool read_value(const char *text, const struct levels *levels, struct pre
     case ON_TAG:
     case ON_ALIAS:
     case ON_PURPOSE:
+    case ON_GIVES:
         return *text != '\0';
+    case ON_TO:
+        return strcmp(text, "user") == 0 || strcmp(text, "service") == 0 ||
+               strcmp(text, "group") == 0;
     }
     return false;
 }
@@ -131,9 +139,11 @@ static const char *read_predicate(const char **at, const struct levels *levels, 
 
     *p = (struct predicate){.number = 0};
     if (word(at, text) >= CONDITION_VALUE || !find_attribute(text, p))
-        return "compare classification, tag.KEY, alias, network, hour, mfa_age or purpose";
+        return "compare classification, tag.KEY, alias, network, hour, mfa_age, purpose, gives or "
+               "to";
     if (word(at, text) >= CONDITION_VALUE || !find_operator(text, p))
-        return "compare by = or !=; levels, hours and ages by < <= > >= too; a network by in";
+        return "compare by = or !=; levels, hours and ages by < <= > >= too; a network and what is "
+               "given by in";
     if (word(at, text) >= CONDITION_VALUE || !read_value(text, levels, p))
         return "that is no value to compare with: a level of the tenant, a prefix such as "
                "10.0.0.0/8, an hour from 0 to 23, seconds, or a word";
@@ -194,6 +204,21 @@ static bool same(const struct predicate *p, const char *text)
     return text != NULL && (strcmp(text, p->value) == 0) == (p->is == IS_EQUAL);
 }
 
+/* Is it one of a list with commas between? */
+static bool listed(const struct predicate *p, const char *text)
+{
+    size_t length = text == NULL ? 0 : strlen(text);
+
+    if (p->is != IS_IN)
+        return same(p, text);
+    for (const char *at = p->value; length > 0 && *at != '\0'; at += strcspn(at, ",")) {
+        at += *at == ',';
+        if (strcspn(at, ",") == length && strncmp(at, text, length) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool inside(const struct predicate *p, const char *remote)
 {
     unsigned char address[16];
@@ -226,6 +251,10 @@ static bool holds(const struct predicate *p, const struct circumstances *now,
         return now->assume || (now->mfa_age_s >= 0 && compare(p->is, now->mfa_age_s, p->number));
     case ON_PURPOSE:
         return now->assume || same(p, now->purpose);
+    case ON_GIVES:
+        return now->assume || listed(p, now->gives);
+    case ON_TO:
+        return now->assume || same(p, now->to);
     }
     return false;
 }

@@ -13,7 +13,8 @@
  *
  * of classification (a level of the tenant's lattice), tag.KEY (of the asset), alias (that the
  * request names), network (in a prefix; of the peer), hour (UTC, 0 to 23), mfa_age (seconds since
- * the caller proved a second factor) and purpose (that the request states). Order is for
+ * the caller proved a second factor), purpose (that the request states), and, of roles to give
+ * roles, gives (the role: gives in reader,deployer) and to (user, service or group). Order is for
  * classification, hour and mfa_age. What is not known makes its comparison false: no loops, no
  * clock or lookup of its own, nothing that can fail open. */
 enum { CONDITION_SIZE = 501, CONDITION_PREDICATES = 8, CONDITION_VALUE = 64 };
@@ -25,7 +26,9 @@ enum condition_on {
     ON_NETWORK,
     ON_HOUR,
     ON_MFA_AGE,
-    ON_PURPOSE
+    ON_PURPOSE,
+    ON_GIVES,
+    ON_TO
 };
 enum condition_is { IS_EQUAL, IS_NOT, IS_LESS, IS_AT_MOST, IS_MORE, IS_AT_LEAST, IS_IN };
 
@@ -62,6 +65,8 @@ struct circumstances {
     const char *remote;  /* address of the peer */
     const char *alias;   /* that the request names */
     const char *purpose; /* that the request states */
+    const char *gives;   /* the role that it gives or takes */
+    const char *to;      /* whom: "user", "service" or "group" */
     int64_t mfa_age_s;   /* negative: no second factor */
     bool assume;         /* every comparison with what only a request can tell is true */
 };

@@ -134,6 +134,7 @@ enum err delete_deny(struct request *rq)
 {
     request_object(rq, "denies/%s", rq->args[0]);
     TRY(authority_fence(rq));
+    TRY(authority_lift(rq, rq->args[0]));
     TRY(deny_delete(rq->db, rq->args[0]));
     return request_reply_empty(rq);
 }
@@ -194,6 +195,7 @@ enum err delete_ceiling(struct request *rq)
 {
     request_object(rq, "ceilings/%s", rq->args[0]);
     TRY(authority_fence(rq));
+    TRY(authority_lift(rq, rq->args[0]));
     TRY(ceiling_delete(rq->db, rq->args[0]));
     return request_reply_empty(rq);
 }

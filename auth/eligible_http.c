@@ -144,6 +144,7 @@ enum err post_eligible(struct request *rq)
     TRY(request_read(rq, &n));
     TRY(place_until(rq, n.valid_until));
     TRY(authority_fence(rq));
+    authority_about(rq, n.role, n.principal, n.group);
     if (!authority_anywhere(rq, BINDING_WRITE))
         return fail(rq, ERR_DENIED, "this needs %s", action_text(BINDING_WRITE));
     TRY(place_find(rq, &n.place, BINDING_WRITE, &place));
@@ -289,6 +290,21 @@ static bool same_person(struct request *rq, const char *principal_id)
     return asked == NULL || decides == NULL || strcmp(asked, decides) == 0;
 }
 
+/* By a right that is no younger than the request (E11). */
+static enum err had_the_right(struct request *rq, const struct eligible *e, const char *since)
+{
+    uint32_t scope = session_asset_scope(session_of(rq), e->project, e->asset);
+    bool here;
+    bool anywhere;
+
+    TRY(authority_held(rq, BINDING_WRITE, scope, since, &here));
+    TRY(authority_held(rq, BINDING_ADMINISTER, SCOPE_AT_TENANT, since, &anywhere));
+    return here || anywhere ? OK
+                            : fail(rq, ERR_FOUR_EYES,
+                                   "the right to decide came with a group joined after this was "
+                                   "asked for");
+}
+
 /* POST /v1/activations/{activation}/decision */
 enum err post_activation_decision(struct request *rq)
 {
@@ -308,6 +324,7 @@ enum err post_activation_decision(struct request *rq)
         return fail(rq, ERR_FOUR_EYES, "nobody decides on their own request for a role");
     TRY(eligible_find(rq->db, a.eligible, &e));
     TRY(may_give(rq, &e, policy_find_principal(session_of(rq)->policy, a.principal_id)));
+    TRY(had_the_right(rq, &e, a.created_at));
     a.reason = b.reason;
     if (strcmp(b.verdict, "approve") == 0) {
         TRY(activate(rq, &e, &a, rq->caller.id));

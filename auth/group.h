@@ -35,6 +35,9 @@ MUST_CHECK enum err group_insert(struct db *db, const struct group *g, const cha
 /* ERR_CONFLICT while something is given to it. */
 MUST_CHECK enum err group_delete(struct db *db, const char *id);
 MUST_CHECK enum err group_given(struct db *db, const char *id, bool *given);
+/* The groups that the principal, still in them, had joined by that time. */
+MUST_CHECK enum err group_joined(struct db *db, const char *principal_id, const char *by,
+                                 struct texts *ids);
 MUST_CHECK enum err member_list(struct db *db, const char *group_id, struct rows *out);
 /* One of principal_id and child_id. A membership there already gets the new end. ERR_INVALID with
  * db->constraint group_member_cycle or group_member_depth. */

@@ -142,14 +142,10 @@ static enum err put(struct request *rq, const struct group *g, const struct hold
 }
 
 /* Leaving a group that a deny is for lifts it; so does joining one that a deny spares. */
-static enum err may_lift(struct request *rq, uint32_t group, enum policy_kind kind)
+static enum err may_lift(struct request *rq, uint32_t group, enum policy_kind kind,
+                         struct holder whom)
 {
-    const struct policy *p = session_of(rq)->policy;
-
-    return !policy_group_has(p, group, kind) || auth_may(rq, DENY_WRITE, NULL)
-               ? OK
-               : fail(rq, ERR_DENIED, "a deny rests on who is in %s; this needs %s",
-                      policy_group(p, group)->name, action_text(DENY_WRITE));
+    return policy_group_has(session_of(rq)->policy, group, kind) ? authority_free(rq, whom) : OK;
 }
 
 /* POST /v1/groups/{group}/members: what the group has, its new member gets (E5). */
@@ -168,7 +164,7 @@ enum err post_member(struct request *rq)
     TRY(place_holder(rq, b.principal, b.group, &who));
     request_object(rq, "groups/%s/%s", g.name, holder_name(rq, who));
     TRY(authority_admit(rq, into, who));
-    TRY(may_lift(rq, into, GRANT_SPARE));
+    TRY(may_lift(rq, into, GRANT_SPARE, who));
     TRY(put(rq, &g, &who, b.valid_until));
     TRY(authority_result(rq));
     request_status(rq, 201);
@@ -191,7 +187,8 @@ enum err delete_member(struct request *rq)
     TRY(group_find(rq->db, rq->args[0], &g));
     TRY(place_holder(rq, is_group ? NULL : name, is_group ? name + 6 : NULL, &who));
     TRY(authority_admit(rq, policy_find_group(p, g.id), who));
-    TRY(may_lift(rq, policy_find_group(p, g.id), GRANT_DENY));
+    TRY(may_lift(rq, policy_find_group(p, g.id), GRANT_DENY, who));
     TRY(member_delete(rq->db, g.id, holder_id(rq, who)));
+    TRY(authority_someone_administers(rq));
     return request_reply_empty(rq);
 }

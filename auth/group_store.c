@@ -85,6 +85,28 @@ enum err group_given(struct db *db, const char *id, bool *given)
     return OK;
 }
 
+/* Through other groups too, where each step was made by then. */
+QUERY(group_joined_sql,
+      "WITH RECURSIVE mine (id, depth) AS ("
+      " SELECT group_id, 1 FROM group_member WHERE tenant_id = current_tenant()"
+      "  AND principal_id = $1::uuid AND date_trunc('milliseconds', created_at) <= $2::timestamptz"
+      " UNION SELECT m.group_id, mine.depth + 1 FROM mine JOIN group_member m"
+      "  ON m.tenant_id = current_tenant() AND m.child_id = mine.id"
+      "  AND date_trunc('milliseconds', m.created_at) <= $2::timestamptz WHERE mine.depth < 5)"
+      " SELECT DISTINCT id::text FROM mine");
+
+enum err group_joined(struct db *db, const char *principal_id, const char *by, struct texts *ids)
+{
+    PGresult *rows;
+
+    TRY(db_rows(db, &group_joined_sql, &rows, PARAMS(P_TEXT(principal_id), P_TEXT(by))));
+    ids->items = arena_alloc(db->arena, ((size_t)PQntuples(rows) + 1) * sizeof(*ids->items));
+    ids->count = (size_t)PQntuples(rows);
+    for (size_t i = 0; i < ids->count; i++)
+        ids->items[i] = arena_text(db->arena, PQgetvalue(rows, (int)i, 0));
+    return OK;
+}
+
 QUERY(member_list_sql,
       "SELECT m.id, p.name AS principal, g.name AS group, m.source, m.valid_until, m.created_at"
       " FROM group_member m"
@@ -104,7 +126,8 @@ QUERY(member_put_sql,
       " valid_until, created_by) VALUES (current_tenant(), $1::uuid, $2::uuid, $3::uuid, $4::uuid,"
       " $5, $6::timestamptz, $7::uuid)"
       " ON CONFLICT (tenant_id, group_id, coalesce(principal_id, child_id), source)"
-      " DO UPDATE SET valid_until = $6::timestamptz");
+      " DO UPDATE SET valid_until = $6::timestamptz, created_at = CASE"
+      "  WHEN group_member.valid_until <= now() THEN now() ELSE group_member.created_at END");
 
 enum err member_put(struct db *db, const struct new_member *m, const char *by)
 {

@@ -176,6 +176,10 @@ struct policy_trace {
 bool policy_decide(const struct policy *p, const struct policy_question *q);
 /* The same, noting each step. */
 bool policy_trace(const struct policy *p, const struct policy_question *q, struct policy_trace *t);
+/* Is the grant in force, does it have the action there, and is its condition true? Who it is for is
+ * not asked. */
+bool policy_grant_counts(const struct policy *p, const struct policy_grant *g,
+                         const struct policy_question *q);
 /* Of a request of which nothing is known. */
 bool policy_allows(const struct policy *p, uint32_t principal, enum action a, uint32_t scope,
                    int64_t now_ms);

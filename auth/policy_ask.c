@@ -192,7 +192,15 @@ static bool above(const struct policy *p, uint32_t high, uint32_t low)
            (a != NULL && high == SCOPE_AT_PROJECTS + a->project);
 }
 
-/* Does a grant of the kind, in either list, count? role: only of this one. */
+bool policy_grant_counts(const struct policy *p, const struct policy_grant *g,
+                         const struct policy_question *q)
+{
+    return q->now_ms >= g->from_ms && q->now_ms < g->until_ms && above(p, g->scope, q->scope) &&
+           action_in(&p->roles.items[g->role].actions, q->action) &&
+           (g->condition == 0 || condition_true(p, g->condition, q));
+}
+
+/* Does a grant of the kind, in either list, count? */
 static bool any_slowly(const struct policy *p, const struct policy_question *q,
                        enum policy_kind kind)
 {
@@ -200,11 +208,8 @@ static bool any_slowly(const struct policy *p, const struct policy_question *q,
         const struct policy_grant *g =
             i < p->grants.count ? &p->grants.items[i] : &p->group_grants.items[i - p->grants.count];
 
-        if ((i < p->grants.count && g->group != 0) || g->kind != kind || q->now_ms < g->from_ms ||
-            q->now_ms >= g->until_ms || !above(p, g->scope, q->scope) ||
-            !action_in(&p->roles.items[g->role].actions, q->action) || !holds_slowly(p, q, g))
-            continue;
-        if (g->condition == 0 || condition_true(p, g->condition, q))
+        if ((i >= p->grants.count || g->group == 0) && g->kind == kind && holds_slowly(p, q, g) &&
+            policy_grant_counts(p, g, q))
             return true;
     }
     return false;

@@ -247,5 +247,6 @@ enum err patch_service_account(struct request *rq)
         TRY(find_owner(rq, b.owner, &owner));
         p.owner_id = owner.id;
     }
-    return end_change(rq, &b, &p);
+    TRY(end_change(rq, &b, &p));
+    return authority_result(rq);
 }

@@ -101,6 +101,7 @@ QUERY(principal_admins_sql,
       "SELECT 1 FROM binding b JOIN principal p ON p.tenant_id = b.tenant_id"
       " AND p.id = b.principal_id WHERE b.tenant_id = current_tenant()"
       " AND b.role = 'tenant-admin' AND b.scope = 'tenant' AND b.valid_until IS NULL"
+      " AND b.condition IS NULL"
       " AND p.kind = 'user' AND p.state = 'active' LIMIT 1");
 
 enum err principal_admin_remains(struct db *db)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/provider.h"
 
+#include "auth/authority.h"
 #include "auth/envelope.h"
 #include "auth/handlers.h"
 #include "auth/jwks.h"
 #include "auth/listing.h"
 #include "auth/outbound.h"
+#include "auth/session.h"
 
 #include <string.h>
 
@@ -76,6 +78,26 @@ static enum err check_groups(struct request *rq, const struct new_provider *n)
     return OK;
 }
 
+/* Whoever maps claims to a group lets whoever the provider says into it, maybe themselves (E6). */
+static enum err check_admission(struct request *rq, const struct new_provider *n)
+{
+    const struct holder anyone = {.principal = session_of(rq)->principal};
+    const char *value;
+    const json_t *group;
+
+    json_object_foreach((json_t *)n->groups, value, group)
+    {
+        uint32_t into = policy_find_group_name(session_of(rq)->policy, json_string_value(group));
+
+        if (into == POLICY_NONE)
+            return invalid(rq, "groups", "names a group that is not there");
+        TRY(authority_admit(rq, into, anyone));
+        if (policy_group_has(session_of(rq)->policy, into, GRANT_SPARE))
+            TRY(authority_free(rq, anyone));
+    }
+    return OK;
+}
+
 /* "openid" is what makes it OpenID Connect. */
 static enum err check_scopes(struct request *rq, const char *scopes)
 {
@@ -117,6 +139,8 @@ enum err post_identity_provider(struct request *rq)
     TRY(request_read(rq, &n));
     request_object(rq, "identity-providers/%s", n.name);
     TRY(understand(rq, &n));
+    TRY(authority_fence(rq));
+    TRY(check_admission(rq, &n));
     id_new(id);
     p = (struct provider){.id = id,
                           .name = n.name,

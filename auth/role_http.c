@@ -253,16 +253,16 @@ static enum err may_save(struct request *rq, uint32_t role, const struct action_
 
     if (session_may(s, BINDING_ADMINISTER, SCOPE_AT_TENANT))
         return OK;
-    if (privileged(set))
+    if (privileged(set) ||
+        (role != POLICY_NONE && privileged(&policy_role(s->policy, role)->actions)))
         return fail(rq, ERR_DENIED, "roles with privileged actions are made by tenant admins");
-    if (!policy_covers(s->policy, s->principal, set, SCOPE_AT_TENANT, time_now_ms()))
+    if (!authority_has(s, set, SCOPE_AT_TENANT))
         return fail(rq, ERR_DENIED, "nobody puts into a role what they lack in the tenant");
     for (uint32_t i = 0; role != POLICY_NONE && i < policy_principals(s->policy); i++) {
         const struct policy_grant *g = policy_grants(s->policy, i, &count);
 
         for (size_t k = 0; k < count; k++)
-            if (g[k].role == role &&
-                !policy_covers(s->policy, s->principal, set, g[k].scope, time_now_ms()))
+            if (g[k].role == role && !authority_has(s, set, g[k].scope))
                 return fail(rq, ERR_DENIED, "%s has this role where you may not all of that",
                             policy_principal(s->policy, i)->name);
     }

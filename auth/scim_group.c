@@ -2,6 +2,7 @@
 #include "auth/scim.h"
 
 #include "auth/authority.h"
+#include "auth/group.h"
 #include "auth/handlers.h"
 
 #include <stdlib.h>
@@ -313,9 +314,14 @@ enum err patch_scim_group(struct request *rq)
 enum err delete_scim_group(struct request *rq)
 {
     struct scim_group g;
+    bool given;
     enum err e;
 
     TRY(begin(rq, &g));
+    TRY(group_given(rq->db, g.id, &given));
+    if (given)
+        return fail(rq, ERR_CONFLICT,
+                    "roles are given to this group, or a deny rests on it; take them back first");
     e = db_change(rq->db, &scim_group_delete_sql, PARAMS(P_TEXT(g.id)));
     if (e == ERR_CONFLICT || e == ERR_INVALID)
         return fail(rq, ERR_CONFLICT, "roles are given to this group; take them back first");

@@ -206,6 +206,7 @@ static enum err may_decide(struct request *rq, const struct approval *a,
         return fail(rq, ERR_CONFLICT, "the evidence of this request has the digest %s",
                     a->evidence_digest);
     }
+    TRY(auth_held_since(rq, APPROVAL_DECIDE, a->created_at));
     e = approval_part(rq->db, a, rq->caller.id, &part);
     if (e == ERR_NOT_FOUND)
         return OK;

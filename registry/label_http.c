@@ -207,7 +207,7 @@ static enum err may_decide(struct request *rq, const struct declassification *d)
         return fail(rq, ERR_CONFLICT, "the request is already %s", d->state);
     if (asked == NULL || decides == NULL || strcmp(asked, decides) == 0)
         return fail(rq, ERR_FOUR_EYES, "nobody declassifies alone");
-    return OK;
+    return auth_held_since(rq, CLASSIFY, d->created_at);
 }
 
 static enum err carry_out(struct request *rq, const struct declassification *d)

@@ -25,7 +25,12 @@ static bool holds_for(const char *text, const struct circumstances *now, int lev
 
 static bool holds(const char *text)
 {
-    static const struct circumstances now = {"10.1.2.3", "production", "fraud", 100, false};
+    static const struct circumstances now = {.remote = "10.1.2.3",
+                                             .alias = "production",
+                                             .purpose = "fraud",
+                                             .gives = "reader",
+                                             .to = "user",
+                                             .mfa_age_s = 100};
 
     return holds_for(text, &now, 2, "gold");
 }
@@ -52,7 +57,11 @@ static void each_comparison_is_what_it_says(void)
                                       "hour > 11",
                                       "mfa_age <= 100",
                                       "mfa_age < 101",
-                                      "purpose = fraud"};
+                                      "purpose = fraud",
+                                      "gives = reader",
+                                      "gives in deployer,reader",
+                                      "gives != approver",
+                                      "to = user"};
     static const char *const no[] = {"classification = public",
                                      "classification != confidential",
                                      "classification < confidential",
@@ -71,7 +80,10 @@ static void each_comparison_is_what_it_says(void)
                                      "hour < 12",
                                      "hour > 12",
                                      "mfa_age < 100",
-                                     "purpose != fraud"};
+                                     "purpose != fraud",
+                                     "gives in read,readers",
+                                     "gives != reader",
+                                     "to = group"};
 
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
         CHECK(holds(yes[i]));
@@ -87,7 +99,8 @@ static void what_is_not_known_is_false(void)
     static const char *const texts[] = {
         "tag.stage = gold",     "tag.stage != gold", "alias = production", "alias != production",
         "network in 0.0.0.0/0", "mfa_age < 1000000", "mfa_age >= 0",       "purpose = fraud",
-        "purpose != fraud",     "mfa_age != 5"};
+        "purpose != fraud",     "mfa_age != 5",      "gives != king",      "gives in reader",
+        "to != group"};
     static const struct circumstances none = {.mfa_age_s = -1};
     static const struct circumstances odd = {.remote = "not an address", .mfa_age_s = -1};
     struct condition empty = {.count = 0};
