@@ -4,6 +4,7 @@
 #include "auth/binding.h"
 #include "auth/bootstrap_use.h"
 #include "auth/handlers.h"
+#include "auth/new_password.h"
 #include "auth/password.h"
 #include "auth/principal.h"
 #include "auth/role.h"
@@ -54,7 +55,7 @@ static enum err make_admin(struct request *rq, const struct bootstrap *b)
 {
     struct principal p = {.id = rq->caller.id, .name = b->user, .kind = "user"};
 
-    TRY(password_hash(rq->arena, b->password, &p.password_hash));
+    TRY(new_password(rq, "password", b->password, &p.password_hash));
     return principal_insert(rq->db, &p, p.id);
 }
 

@@ -3,6 +3,7 @@
 
 #include "auth/access_jwt.h"
 #include "auth/access_token.h"
+#include "auth/breached.h"
 #include "auth/issuer.h"
 #include "auth/jwt.h"
 #include "auth/kek.h"
@@ -42,7 +43,7 @@ enum err auth_start(const struct service *service)
     outbound_start(service);
     login_cookie_start(service);
     cache = token_cache_new(CACHED_TOKENS);
-    if (kek_start(service) != OK)
+    if (kek_start(service) != OK || breached_start(service) != OK)
         return ERR_INVALID;
     return watch_start(service->conninfo);
 }
@@ -55,6 +56,7 @@ void auth_stop(void)
     keys_stop();
     issuers_stop();
     kek_stop();
+    breached_stop();
     token_cache_free(cache);
     cache = NULL;
 }

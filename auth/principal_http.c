@@ -5,6 +5,7 @@
 #include "auth/authority.h"
 #include "auth/handlers.h"
 #include "auth/listing.h"
+#include "auth/new_password.h"
 #include "auth/password.h"
 #include "auth/session.h"
 
@@ -59,7 +60,7 @@ const struct field service_account_change_fields[] = {
 
 static enum err hash_password(struct request *rq, const char *password, const char **phc)
 {
-    return password == NULL ? OK : password_hash(rq->arena, password, phc);
+    return password == NULL ? OK : new_password(rq, "password", password, phc);
 }
 
 /* An active user of this name, to answer for a service account. */

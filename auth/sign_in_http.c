@@ -5,6 +5,7 @@
 #include "auth/auth.h"
 #include "auth/handlers.h"
 #include "auth/login_session.h"
+#include "auth/new_password.h"
 #include "auth/password.h"
 #include "auth/second_factor.h"
 #include "auth/session.h"
@@ -133,7 +134,7 @@ enum err post_my_password(struct request *rq)
     if (rq->caller.kind != PRINCIPAL_USER || s->claims.kind != TOKEN_ACCESS)
         return fail(rq, ERR_DENIED, "passwords are changed by users who have signed in");
     TRY(check_current(rq, c.current));
-    TRY(password_hash(rq->arena, c.new, &c.hash));
+    TRY(new_password(rq, "new", c.new, &c.hash));
     s->work = &c;
     TRY(request_tx(rq, store));
     return request_reply_empty(rq);
