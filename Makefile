@@ -15,7 +15,7 @@ ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -I. -I$(BUILD) -MMD -MP -fPIE $(WARN) $(CFLA
 ALL_LDFLAGS = $(LDFLAGS) -pie -Wl,-z,relro,-z,now $(SANFLAGS)
 
 # What each program is made of. PURE knows no database and no HTTP: the client and the engine link it.
-PURE      = core/err.c core/arena.c $(wildcard core/text*.c) core/crypto.c core/log.c
+PURE      = core/err.c core/arena.c $(wildcard core/text*.c) core/crypto.c core/log.c core/protobuf.c
 PROOF     = $(wildcard lineage/merkle.c lineage/tile.c lineage/note.c lineage/proof.c lineage/verify.c lineage/canonical.c lineage/grow.c)
 SERVICE   = $(filter-out service/main.c,$(wildcard core/*.c auth/*.c lineage/*.c registry/*.c compute/*.c service/*.c))
 ENGINE    = $(filter-out compute/engine/main.c,$(wildcard compute/engine/*.c)) compute/frame.c

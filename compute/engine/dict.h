@@ -3,14 +3,9 @@
 #define ENGINE_DICT_H
 
 #include "compute/engine/pool.h"
+#include "core/protobuf.h"
 
 #include <stdint.h>
-
-/* Bytes that somebody else owns. */
-struct span {
-    const char *data;
-    size_t length;
-};
 
 int span_compare(struct span a, struct span b);
 /* Whether s is the NUL-terminated text. */

@@ -3,7 +3,7 @@
 #define ENGINE_ONNX_PARTS_H
 
 #include "compute/engine/onnx.h"
-#include "compute/engine/proto.h"
+#include "core/protobuf.h"
 
 /* The parts of the reader. Each reads one message of the format. */
 MUST_CHECK enum err onnx_read_tensor(struct span message, struct tensor **out, struct span *name,

@@ -4,7 +4,7 @@
 
 #include "compute/engine/encoder.h"
 #include "compute/engine/logistic.h"
-#include "compute/engine/proto.h"
+#include "core/protobuf.h"
 
 #include <jansson.h>
 

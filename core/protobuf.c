@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compute/engine/proto.h"
+#include "core/protobuf.h"
 
 #include <string.h>
 

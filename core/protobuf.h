@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ENGINE_PROTO_H
-#define ENGINE_PROTO_H
+#ifndef CORE_PROTOBUF_H
+#define CORE_PROTOBUF_H
 
-#include "compute/engine/dict.h"
 #include "core/text.h"
 
 #include <stdbool.h>
 
-/* Protocol Buffers' wire format (protobuf.dev/programming-guides/encoding), as far as ONNX needs
- * it. Groups, which ONNX has never used, are refused. */
+/* Bytes that somebody else owns. */
+struct span {
+    const char *data;
+    size_t length;
+};
+
+/* Protocol Buffers' wire format (protobuf.dev/programming-guides/encoding), as far as ONNX and
+ * OpenTelemetry need it. Groups, which neither has ever used, are refused. Nothing is copied and
+ * nothing recurses: how deep messages nest is the caller's to bound. */
 enum proto_wire { PROTO_VARINT = 0, PROTO_FIXED64 = 1, PROTO_BYTES = 2, PROTO_FIXED32 = 5 };
 
 /* A message being read in place, field by field. */
