@@ -187,7 +187,7 @@ enum err authorize_needs_consent(struct request *rq, const struct authorize *z, 
 
 static enum err commit(struct request *rq)
 {
-    struct authorize *z = session_of(rq)->work;
+    struct authorize *z = rq->work;
     struct opaque code;
 
     request_object(rq, "users/%s", rq->caller.name);
@@ -207,7 +207,7 @@ static enum err commit(struct request *rq)
 
 enum err authorize_commit(struct request *rq, struct authorize *z)
 {
-    session_of(rq)->work = z;
+    rq->work = z;
     return request_tx(rq, commit);
 }
 

@@ -116,7 +116,7 @@ QUERY(code_spend_sql, "UPDATE authorization_code SET session_id = $2::uuid"
 
 static enum err spend(struct request *rq)
 {
-    struct code *k = session_of(rq)->work;
+    struct code *k = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     request_audit(rq, "client", json_string(k->client->client_id));
@@ -156,7 +156,7 @@ enum err grant_code(struct request *rq, const struct form *f, const struct oauth
     if (e == ERR_NOT_FOUND || e == ERR_TOKEN)
         return grant_invalid(rq, "code", "is of somebody who has signed out or is disabled");
     TRY(e);
-    session_of(rq)->work = &k;
+    rq->work = &k;
     e = request_tx(rq, spend);
     if (e == ERR_NOT_FOUND) {
         TRY(db_tx(rq->db, TX_POINT, c->tenant_id, find, &k));

@@ -174,7 +174,7 @@ enum err get_oauth_logout(struct request *rq)
 
 static enum err end(struct request *rq)
 {
-    const struct leaving *l = session_of(rq)->work;
+    const struct leaving *l = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     auth_mark_policy_changed(rq);
@@ -192,7 +192,7 @@ enum err post_oauth_logout(struct request *rq)
     TRY(read_leaving(rq, &l));
     if (!l.signed_in)
         return fail(rq, ERR_CONFLICT, "you are not signed in");
-    session_of(rq)->work = &l;
+    rq->work = &l;
     TRY(request_tx(rq, end));
     login_session_set_cookie(rq, NULL);
     if (l.back != NULL)

@@ -95,7 +95,7 @@ static enum err find_parent(void *arg)
 
 static enum err spend(struct request *rq)
 {
-    struct polling *p = session_of(rq)->work;
+    struct polling *p = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     request_audit(rq, "client", json_string(p->client->client_id));
@@ -155,7 +155,7 @@ enum err grant_device(struct request *rq, const struct form *f, const struct oau
     if (e == ERR_NOT_FOUND || e == ERR_TOKEN)
         return grant_invalid(rq, "device_code", "is of somebody who has signed out or is disabled");
     TRY(e);
-    session_of(rq)->work = &p;
+    rq->work = &p;
     e = request_tx(rq, spend);
     if (e == ERR_NOT_FOUND)
         return grant_invalid(rq, "device_code", "has been used already");

@@ -153,7 +153,7 @@ enum err get_device(struct request *rq)
 
 static enum err begin(struct request *rq)
 {
-    struct confirming *k = session_of(rq)->work;
+    struct confirming *k = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     return login_session_begin(rq, &k->who, "browser", &k->cookie);
@@ -169,7 +169,7 @@ static enum err sign_in_here(struct request *rq, struct confirming *k)
     }
     TRY(e);
     opaque_make(rq->arena, COOKIE_PREFIX, k->who.tenant_id, &k->cookie);
-    session_of(rq)->work = k;
+    rq->work = k;
     TRY(request_tx(rq, begin));
     login_session_set_cookie(rq, k->cookie.text);
     return page_redirect(rq, k->user_code[0] == '\0'
@@ -179,7 +179,7 @@ static enum err sign_in_here(struct request *rq, struct confirming *k)
 
 static enum err decide(struct request *rq)
 {
-    const struct confirming *k = session_of(rq)->work;
+    const struct confirming *k = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     request_audit(rq, "device", json_string(k->device.client));
@@ -208,7 +208,7 @@ enum err post_device(struct request *rq)
     if (decision == NULL)
         return page_redirect(rq, arena_printf(rq->arena, "/device?user_code=%s", k.user_code));
     k.state = strcmp(decision, "allow") == 0 ? "approved" : "denied";
-    session_of(rq)->work = &k;
+    rq->work = &k;
     TRY(request_tx(rq, decide));
     page_begin(&t, strcmp(k.state, "approved") == 0 ? "Your device goes on" : "Refused");
     text_puts(&t, "<p>You can close this page.</p>\n");

@@ -249,12 +249,9 @@ static enum err believe(struct request *rq, struct journey *j, const char *id_to
                : fail(rq, ERR_CREDENTIALS, "the ID token is refused: its claims are malformed");
 }
 
-/* request_tx takes no argument, and a request is one thread's. */
-static _Thread_local struct journey *arriving;
-
 static enum err arrive(struct request *rq)
 {
-    struct journey *j = arriving;
+    struct journey *j = rq->work;
 
     TRY(federation_enter(rq, &j->provider, &j->federated, &j->person));
     rq->caller.kind = PRINCIPAL_USER;
@@ -301,7 +298,7 @@ enum err get_federated_callback(struct request *rq)
         return fail(rq, ERR_INVALID, "code is missing");
     TRY(redeem(rq, &j, code, &id_token));
     TRY(believe(rq, &j, id_token));
-    arriving = &j;
+    rq->work = &j;
     TRY(request_tx(rq, arrive));
     login_cookie_clear(rq); /* the transaction took back what was said before it */
     if (snapshot_renew(rq->db, j.tenant.tenant_id, &policy) == OK)

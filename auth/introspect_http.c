@@ -144,7 +144,7 @@ enum err post_oauth_introspect(struct request *rq)
 
 static enum err end(struct request *rq)
 {
-    const struct asked *k = session_of(rq)->work;
+    const struct asked *k = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     auth_mark_policy_changed(rq);
@@ -168,7 +168,7 @@ enum err post_oauth_revoke(struct request *rq)
         e = login_session_enter(rq, c.tenant_id, k.session.principal_id,
                                 k.claims == NULL ? k.session.id : jti_of(k.claims));
     if (e == OK) {
-        session_of(rq)->work = &k;
+        rq->work = &k;
         e = request_tx(rq, end);
     }
     if (e != OK && e != ERR_NOT_FOUND && e != ERR_TOKEN)

@@ -54,7 +54,7 @@ QUERY(refresh_use_sql, "UPDATE refresh_token SET used_at = clock_timestamp(), su
 
 static enum err rotate(struct request *rq)
 {
-    struct refresh *r = session_of(rq)->work;
+    struct refresh *r = rq->work;
     struct opaque next;
     char id[ID_SIZE];
 
@@ -116,7 +116,7 @@ enum err grant_refresh(struct request *rq, const struct form *f, const struct oa
         scope = r.session.scope;
     if (!scope_within(scope, r.session.scope))
         return oauth_fail(rq, ERR_INVALID, "invalid_scope", "scope is more than was granted");
-    session_of(rq)->work = &r;
+    rq->work = &r;
     e = request_tx(rq, rotate);
     if (r.reused) {
         TRY(grant_end_session(rq, c->tenant_id, r.session_id, "a refresh token was used twice"));

@@ -19,7 +19,6 @@ struct session {
     struct claims claims;
     struct circumstances circumstances;
     bool changed; /* who may what */
-    void *work;   /* what a handler hands to its request_tx body */
 };
 
 /* A new session for the request, instead of any it had; takes policy. Fills rq->caller. */

@@ -52,7 +52,7 @@ struct begun {
 
 static enum err begin(struct request *rq)
 {
-    struct begun *b = session_of(rq)->work;
+    struct begun *b = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     return login_session_begin(rq, &b->who, "password", &b->handle);
@@ -75,7 +75,7 @@ enum err post_login(struct request *rq)
     TRY(second_factor_check(rq, l.code, &b.who));
     TRY(login_session_enter(rq, b.who.tenant_id, b.who.id, NULL));
     opaque_make(rq->arena, COOKIE_PREFIX, b.who.tenant_id, &b.handle);
-    session_of(rq)->work = &b;
+    rq->work = &b;
     TRY(request_tx(rq, begin));
     return sign_in_reply(rq,
                          &(struct bearer){.tenant_id = b.who.tenant_id,
@@ -104,7 +104,7 @@ const struct field password_change_fields[] = {
 
 static enum err store(struct request *rq)
 {
-    const struct password_change *c = session_of(rq)->work;
+    const struct password_change *c = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     request_status(rq, 204);
@@ -135,7 +135,7 @@ enum err post_my_password(struct request *rq)
         return fail(rq, ERR_DENIED, "passwords are changed by users who have signed in");
     TRY(check_current(rq, c.current));
     TRY(new_password(rq, "new", c.new, &c.hash));
-    s->work = &c;
+    rq->work = &c;
     TRY(request_tx(rq, store));
     return request_reply_empty(rq);
 }

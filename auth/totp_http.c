@@ -57,7 +57,7 @@ static void base32(const uint8_t secret[TOTP_SECRET], char out[BASE32_TEXT + 1])
 
 static enum err begin(struct request *rq)
 {
-    const struct work *w = session_of(rq)->work;
+    const struct work *w = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     return totp_begin(rq->db, rq->caller.id, w->secret);
@@ -79,7 +79,7 @@ enum err post_my_totp(struct request *rq)
         return fail(rq, ERR_DENIED, "password: is not the password");
     TRY(e);
     random_bytes(w.secret, sizeof(w.secret));
-    session_of(rq)->work = &w;
+    rq->work = &w;
     e = request_tx(rq, begin);
     if (e == ERR_EXISTS)
         return fail(rq, ERR_CONFLICT, "there are one-time codes already; remove them first");
@@ -116,7 +116,7 @@ static enum err reply_fresh(struct request *rq, const char *amr, json_t *more)
 static enum err confirm(struct request *rq)
 {
     struct session *s = session_of(rq);
-    struct work *w = s->work;
+    struct work *w = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     TRY(totp_confirm(rq->db, rq->caller.id, w->code));
@@ -141,7 +141,7 @@ enum err post_my_totp_confirm(struct request *rq)
     TRY(request_read(rq, &b));
     TRY(must_be_signed_in(rq));
     w.code = b.code;
-    session_of(rq)->work = &w;
+    rq->work = &w;
     e = request_tx(rq, confirm);
     if (e == ERR_CREDENTIALS)
         return wrong_code(rq);
@@ -174,7 +174,7 @@ static enum err show_code(struct request *rq, const char *code, struct sign_in *
 static enum err step_up(struct request *rq)
 {
     const struct session *s = session_of(rq);
-    const struct sign_in *who = s->work;
+    const struct sign_in *who = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
     return login_session_factor(rq->db, s->claims.session, who->amr);
@@ -189,7 +189,7 @@ enum err post_my_step_up(struct request *rq)
     TRY(request_read(rq, &b));
     TRY(must_be_signed_in(rq));
     TRY(show_code(rq, b.code, &who));
-    session_of(rq)->work = &who;
+    rq->work = &who;
     TRY(request_tx(rq, step_up));
     return reply_fresh(rq, who.amr, NULL);
 }

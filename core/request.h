@@ -140,6 +140,7 @@ struct request {
     json_t *audit; /* what else the audit entry should say; owned by the arena; NULL for none */
     const char *audit_id; /* of the request's audit entry; NULL until there is one */
     bool audited;         /* that entry is committed */
+    void *work;           /* what a handler hands to the body of its request_tx */
 };
 
 /* Record why the request ends, and give e back, so that `return fail(...)` says it in one line. A

@@ -53,8 +53,6 @@ struct looked {
     struct rows files;
     const json_t *facts;
 };
-/* From the handler to the body of its transaction, which run on one thread. */
-static _Thread_local const struct looked *handed;
 
 static bool same_files(const struct rows *a, const struct rows *b)
 {
@@ -69,7 +67,7 @@ static bool same_files(const struct rows *a, const struct rows *b)
 
 static enum err seal_version(struct request *rq)
 {
-    const struct looked *looked = handed;
+    const struct looked *looked = rq->work;
     struct version v;
     struct rows files;
 
@@ -100,6 +98,6 @@ enum err post_version_finalize(struct request *rq)
     if (file != NULL)
         TRY(look_into(rq, &v, file, &facts));
     looked.facts = facts;
-    handed = &looked;
+    rq->work = &looked;
     return request_tx(rq, seal_version);
 }

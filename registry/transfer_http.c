@@ -78,24 +78,27 @@ enum err delete_transfer(struct request *rq)
     return request_reply_empty(rq);
 }
 
-/* From the handler to the body of its transaction, which run on one thread. */
-static _Thread_local struct transfer handed;
-static _Thread_local int64_t handed_received;
+/* An upload as it is recorded, and how many bytes of it are here now. */
+struct arrival {
+    struct transfer transfer;
+    int64_t received;
+};
 
 static enum err advance(struct request *rq)
 {
-    struct transfer t = handed;
+    const struct arrival *a = rq->work;
+    struct transfer t = a->transfer;
     struct version v;
 
     TRY(version_lock_pending(rq, &v));
-    TRY(transfer_advance(rq->db, &t, handed_received));
-    t.received = handed_received;
+    TRY(transfer_advance(rq->db, &t, a->received));
+    t.received = a->received;
     return reply_transfer(rq, &t);
 }
 
 static enum err complete(struct request *rq)
 {
-    struct transfer t = handed;
+    struct transfer t = ((const struct arrival *)rq->work)->transfer;
     struct version_file file = {.path = t.path, .size = t.size, .sha256 = t.sha256};
     char *spool = blob_spool_path(rq->caller.tenant_id, t.id);
     struct version v;
@@ -115,27 +118,28 @@ static enum err complete(struct request *rq)
 }
 
 /* All bytes are here: are they what was announced? If not, the upload begins again. */
-static enum err finish(struct request *rq, int fd)
+static enum err finish(struct request *rq, struct transfer *t, int fd)
 {
     struct digest digest;
     const char *hex;
 
     TRY(transfer_digest(fd, &digest));
     hex = hex_of(rq->arena, &digest);
-    if (handed.sha256 != NULL && strcasecmp(handed.sha256, hex) != 0) {
-        TRY(transfer_advance(rq->db, &handed, 0));
+    if (t->sha256 != NULL && strcasecmp(t->sha256, hex) != 0) {
+        TRY(transfer_advance(rq->db, t, 0));
         return fail(rq, ERR_DIGEST,
                     "the bytes have the SHA-256 %s, not %s; the upload begins "
                     "again at 0",
-                    hex, handed.sha256);
+                    hex, t->sha256);
     }
-    handed.sha256 = hex;
+    t->sha256 = hex;
     return request_tx(rq, complete);
 }
 
 static enum err take_bytes(struct request *rq, const struct version *v, int64_t offset, int fd)
 {
-    struct transfer *t = &handed;
+    struct arrival arrival;
+    struct transfer *t = &arrival.transfer;
     enum err e;
 
     TRY(transfer_find(rq->db, v->id, rq->args[3], t));
@@ -155,8 +159,9 @@ static enum err take_bytes(struct request *rq, const struct version *v, int64_t 
     }
     TRY(e);
     TRY(transfer_append(fd, rq->upload->path, rq->upload->size));
-    handed_received = offset + rq->upload->size;
-    return handed_received == t->size ? finish(rq, fd) : request_tx(rq, advance);
+    arrival.received = offset + rq->upload->size;
+    rq->work = &arrival;
+    return arrival.received == t->size ? finish(rq, t, fd) : request_tx(rq, advance);
 }
 
 /* PATCH …/uploads/{upload}. Bytes that came before the connection broke are kept. */
@@ -164,6 +169,7 @@ enum err patch_transfer(struct request *rq)
 {
     const char *header = request_header(rq, "upload-offset");
     uint64_t offset = 0;
+    struct transfer t;
     struct version v;
     enum err e;
     int fd;
@@ -174,8 +180,8 @@ enum err patch_transfer(struct request *rq)
         return fail(rq, ERR_INVALID, "there is no body");
     TRY(digest_check(rq, &rq->upload->sha256));
     TRY(version_of_path(rq, &v));
-    TRY(transfer_find(rq->db, v.id, rq->args[3], &handed));
-    e = transfer_open(rq->caller.tenant_id, handed.id, &fd);
+    TRY(transfer_find(rq->db, v.id, rq->args[3], &t));
+    e = transfer_open(rq->caller.tenant_id, t.id, &fd);
     if (e == ERR_BUSY)
         return fail(rq, ERR_CONFLICT, "another request is writing to this upload");
     TRY(e);

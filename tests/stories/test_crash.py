@@ -46,6 +46,13 @@ def die(service, database_too):
     service.kill()
 
 
+def under_way(writers, limit=30):
+    """Wait until some changes are acknowledged, so that a slow machine has something to lose as well."""
+    end = time.monotonic() + limit
+    while sum(w.acknowledged for w in writers) < 20 and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def test_kill_9_at_random_moments_loses_nothing(service, tmp_path):
     chance = random.Random(os.environ.get("CHANCERY_SEED", time.time_ns()))
     owner = settled(service)
@@ -53,7 +60,8 @@ def test_kill_9_at_random_moments_loses_nothing(service, tmp_path):
     for round_ in range(ROUNDS):
         writers = load.start(service, owner.token, "store", WRITERS, round_)
         everyone += writers
-        time.sleep(chance.uniform(0.1, 1.0))
+        under_way(writers)
+        time.sleep(chance.uniform(0.0, 1.0))
         die(service, round_ % 2)
         load.stop(writers)
         service.start()
@@ -66,7 +74,7 @@ def test_kill_9_at_random_moments_loses_nothing(service, tmp_path):
     acknowledged = sum(w.acknowledged for w in everyone)
     print(f"{ROUNDS} deaths, {acknowledged} acknowledged changes, {sum(w.broken for w in everyone)} cut off,"
           f" {entries} audit entries")
-    assert acknowledged > ROUNDS * 20 and sum(w.broken for w in everyone) >= ROUNDS
+    assert acknowledged >= ROUNDS * 20 and sum(w.broken for w in everyone) >= ROUNDS
     prove(service, admin, tmp_path, acknowledged)
 
 

@@ -98,6 +98,8 @@ def test_the_image_installs_what_the_programs_link(tmp_path):
     for library in needed:
         owner = subprocess.run(["dpkg", "-S", f"*/{library}"], capture_output=True, text=True, check=False)
         packages = {line.split(":")[0] for line in owner.stdout.splitlines()}
+        if re.match(r"lib([au]|t)san", library):
+            continue  # of a build that looks for defects; it is in no image
         assert packages & (base | set(named)), f"{library} is of {packages}"
 
 
