@@ -4,7 +4,7 @@ CC      ?= cc
 comma   := ,
 SAN     ?=
 BUILD   ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
-PKGS     = libmicrohttpd libpq jansson libssl libcrypto libcurl gnutls libseccomp libargon2 zlib
+PKGS     = libmicrohttpd libpq jansson libssl libcrypto libcurl gnutls libseccomp libargon2 zlib p11-kit-1
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
            -Wvla -Wformat=2 -Wundef -Werror
 HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection
@@ -22,7 +22,7 @@ ENGINE    = $(filter-out compute/engine/main.c,$(wildcard compute/engine/*.c)) c
 CLIENT    = $(filter-out clients/cli/main.c,$(wildcard clients/cli/*.c))
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-SERVICE_LIBS = $(shell pkg-config --libs libmicrohttpd libpq jansson libssl libcrypto libcurl gnutls libargon2 zlib 2>/dev/null) -ljwt -lm -pthread
+SERVICE_LIBS = $(shell pkg-config --libs libmicrohttpd libpq jansson libssl libcrypto libcurl gnutls libargon2 zlib p11-kit-1 2>/dev/null) -ljwt -lm -pthread
 ENGINE_LIBS  = $(shell pkg-config --libs jansson libcrypto libseccomp 2>/dev/null) -llapacke -lopenblas -lm -pthread
 CLIENT_LIBS  = $(shell pkg-config --libs jansson libcrypto libcurl 2>/dev/null) -lm -pthread
 
@@ -94,7 +94,7 @@ test: ## build, then run every test of our own; ONLY=pattern keeps some
 	@tests/run.py $(BUILD) $(ONLY)
 
 test-peers: ## run the tests against foreign programs, which install themselves into build/peers
-	@tests/tools/deps.sh test
+	@tests/tools/deps.sh peers
 	@$(MAKE) --no-print-directory -j$(shell nproc) tests
 	@tests/run.py $(BUILD) --peers $(ONLY)
 

@@ -53,9 +53,9 @@ static enum err unwrap(struct db *db, struct tenant_key *k)
             : ERR_INTERNAL;
     if (e == OK)
         return OK;
-    log_world("key %lld of tenant %s does not open under key %s", (long long)k->number, db->tenant,
-              k->kek);
-    return ERR_INTERNAL;
+    log_world("key %lld of tenant %s does not open under key %s%s", (long long)k->number,
+              db->tenant, k->kek, e == ERR_NOT_FOUND ? ", which this service was not given" : "");
+    return e == ERR_UNAVAILABLE ? e : ERR_INTERNAL;
 }
 
 #define KEY_SELECT                                                                                 \

@@ -1,99 +1,187 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/kek.h"
 
+#include "auth/kek_token.h"
 #include "core/log.h"
 #include "core/text.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { HEX = 2 * SEAL_KEY, FILE_MAX = 1024 };
+enum { HEX = 2 * SEAL_KEY, FILE_MAX = 16384, ENTRY_MAX = 2000 };
 
 static struct {
     struct {
         char id[KEK_ID];
-        uint8_t key[SEAL_KEY];
+        struct kek_token *token; /* NULL: the key is in memory */
     } all[KEKS_MAX];
     size_t count;
+    uint8_t (*keys)[SEAL_KEY]; /* KEKS_MAX of them, on their own page */
+    const uint8_t *key_file;
 } keks;
 
-static enum err add(const uint8_t key[SEAL_KEY])
+/* What cannot be locked or left out of children still works, where limits are tight. */
+static enum err make_page(void)
 {
-    struct digest d = hmac_sha256(key, SEAL_KEY, "key id", 6);
+    void *page =
+        mmap(NULL, KEKS_MAX * SEAL_KEY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (keks.count == KEKS_MAX)
-        return ERR_INVALID;
-    memcpy(keks.all[keks.count].key, key, SEAL_KEY);
-    hex_encode(d.bytes, (KEK_ID - 1) / 2, keks.all[keks.count].id);
-    keks.count++;
+    if (page == MAP_FAILED)
+        return ERR_INTERNAL;
+    (void)mlock(page, KEKS_MAX * SEAL_KEY);
+    (void)madvise(page, KEKS_MAX * SEAL_KEY, MADV_DONTDUMP);
+    (void)madvise(page, KEKS_MAX * SEAL_KEY, MADV_WIPEONFORK);
+    keks.keys = page;
     return OK;
 }
 
-/* 64 digits each, with commas or line ends between them. */
-static enum err read_list(const char *text)
+static void name_next(const struct digest *d)
 {
-    while (*text != '\0') {
-        size_t n = strcspn(text, ",\r\n");
-        char hex[HEX + 1];
-        uint8_t key[SEAL_KEY];
-        enum err e;
+    hex_encode(d->bytes, (KEK_ID - 1) / 2, keks.all[keks.count].id);
+    keks.count++;
+}
 
-        if (n == HEX) {
-            memcpy(hex, text, HEX);
-            hex[HEX] = '\0';
-            e = hex_decode(hex, key, SEAL_KEY) ? add(key) : ERR_INVALID;
-            OPENSSL_cleanse(hex, sizeof(hex));
-            OPENSSL_cleanse(key, sizeof(key));
-            if (e != OK)
-                return e;
-        } else if (n != 0) {
-            return ERR_INVALID;
-        }
+static void add_key(const uint8_t key[SEAL_KEY])
+{
+    struct digest d = hmac_sha256(key, SEAL_KEY, "key id", 6);
+
+    memcpy(keks.keys[keks.count], key, SEAL_KEY);
+    name_next(&d);
+}
+
+static void add_derived(void)
+{
+    static const char label[] = "chancery key encryption key v1";
+    struct digest derived = hmac_sha256(keks.key_file, SEAL_KEY, label, sizeof(label) - 1);
+
+    add_key(derived.bytes);
+    OPENSSL_cleanse(&derived, sizeof(derived));
+}
+
+static enum err add_token(const char *uri)
+{
+    enum err e = kek_token_open(uri, &keks.all[keks.count].token);
+    struct digest name;
+
+    if (e != OK)
+        return e;
+    name = kek_token_name(keks.all[keks.count].token);
+    name_next(&name);
+    return OK;
+}
+
+static enum err add_entry(const char *entry, const char *setting)
+{
+    uint8_t key[SEAL_KEY];
+    enum err e = OK;
+
+    if (keks.count == KEKS_MAX) {
+        log_world("setting %s: there are more than %d keys", setting, KEKS_MAX);
+        return ERR_INVALID;
+    }
+    if (strncmp(entry, "pkcs11:", 7) == 0) {
+        e = add_token(entry);
+        if (e != OK)
+            log_world("setting %s: key %zu, on a PKCS#11 token, cannot be used", setting,
+                      keks.count + 1);
+    } else if (strcmp(entry, "derived") == 0) {
+        add_derived();
+    } else if (strlen(entry) == HEX && hex_decode(entry, key, SEAL_KEY)) {
+        add_key(key);
+    } else {
+        log_world("setting %s: key %zu is none of 64 hexadecimal digits, pkcs11:… and derived",
+                  setting, keks.count + 1);
+        e = ERR_INVALID;
+    }
+    OPENSSL_cleanse(key, sizeof(key));
+    return e;
+}
+
+/* With commas or line ends between them. */
+static enum err read_list(const char *text, const char *setting)
+{
+    char entry[ENTRY_MAX + 1];
+    enum err e = OK;
+
+    while (e == OK && *text != '\0') {
+        size_t n = strcspn(text, ",\r\n");
+
+        memcpy(entry, text, n < ENTRY_MAX ? n : ENTRY_MAX);
+        entry[n < ENTRY_MAX ? n : ENTRY_MAX] = '\0';
+        if (n > 0)
+            e = add_entry(entry, setting);
         text += n + (text[n] != '\0');
     }
-    return keks.count == 0 ? ERR_INVALID : OK;
+    OPENSSL_cleanse(entry, sizeof(entry));
+    return e;
 }
 
 static enum err read_file(const char *path)
 {
+    size_t before = keks.count;
     FILE *file = fopen(path, "re");
     char text[FILE_MAX] = "";
-    size_t n = file == NULL ? 0 : fread(text, 1, sizeof(text) - 1, file);
-    enum err e = n == 0 || n == sizeof(text) - 1 ? ERR_INVALID : read_list(text);
+    size_t n;
+    enum err e = ERR_INVALID;
 
+    if (file != NULL)
+        (void)setvbuf(file, NULL, _IONBF, 0); /* no copy in a buffer */
+    n = file == NULL ? 0 : fread(text, 1, sizeof(text) - 1, file);
+    if (n > 0 && n < sizeof(text) - 1)
+        e = read_list(text, "kek_file");
+    else
+        log_world("setting kek_file: %s cannot be read, is empty or too large", path);
+    if (e == OK && keks.count == before) {
+        log_world("setting kek_file: %s has no key", path);
+        e = ERR_INVALID;
+    }
     if (file != NULL)
         (void)fclose(file);
     OPENSSL_cleanse(text, sizeof(text));
     return e;
 }
 
+/* A name that two keys have would open with the wrong one. */
+static enum err check_names(void)
+{
+    for (size_t i = 0; i < keks.count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(keks.all[i].id, keks.all[j].id) == 0) {
+                log_world("settings kek and kek_file: keys %zu and %zu are the same", j + 1, i + 1);
+                return ERR_INVALID;
+            }
+    return OK;
+}
+
 enum err kek_start(const struct service *service)
 {
-    static const char label[] = "chancery key encryption key v1";
     const struct config *c = service->config;
-    struct digest derived;
     enum err e;
 
     kek_stop();
-    if (*c->kek != '\0')
-        e = read_list(c->kek);
-    else if (*c->kek_file != '\0')
+    keks.key_file = service->key;
+    e = make_page();
+    if (e == OK)
+        e = read_list(c->kek, "kek");
+    if (e == OK && *c->kek_file != '\0')
         e = read_file(c->kek_file);
-    else {
-        derived = hmac_sha256(service->key, SEAL_KEY, label, sizeof(label) - 1);
-        e = add(derived.bytes);
-        OPENSSL_cleanse(&derived, sizeof(derived));
-    }
-    if (e != OK)
-        log_world("%s does not hold 1 to %d keys of 64 hexadecimal digits",
-                  *c->kek != '\0' ? "kek" : "kek_file", KEKS_MAX);
-    return e;
+    if (e == OK && keks.count == 0)
+        add_derived();
+    return e == OK ? check_names() : e;
 }
 
 void kek_stop(void)
 {
-    OPENSSL_cleanse(&keks, sizeof(keks));
+    for (size_t i = 0; i < KEKS_MAX; i++)
+        kek_token_close(keks.all[i].token);
+    if (keks.keys != NULL) {
+        OPENSSL_cleanse(keks.keys, KEKS_MAX * SEAL_KEY);
+        (void)munmap(keks.keys, KEKS_MAX * SEAL_KEY);
+    }
+    memset(&keks, 0, sizeof(keks));
 }
 
 const char *kek_current(void)
@@ -103,13 +191,20 @@ const char *kek_current(void)
 
 enum err kek_wrap(const char *place, const uint8_t *key, uint8_t *wrapped)
 {
-    return keks.count == 0 ? ERR_INTERNAL : seal(keks.all[0].key, place, key, SEAL_KEY, wrapped);
+    if (keks.count == 0)
+        return ERR_INTERNAL;
+    return keks.all[0].token == NULL ? seal(keks.keys[0], place, key, SEAL_KEY, wrapped)
+                                     : kek_token_wrap(keks.all[0].token, place, key, wrapped);
 }
 
 enum err kek_unwrap(const char *id, const char *place, const uint8_t *wrapped, uint8_t *key)
 {
-    for (size_t i = 0; i < keks.count; i++)
-        if (strcmp(keks.all[i].id, id) == 0)
-            return unseal(keks.all[i].key, place, wrapped, SEAL_KEY + SEAL_OVERHEAD, key);
+    for (size_t i = 0; i < keks.count; i++) {
+        if (strcmp(keks.all[i].id, id) != 0)
+            continue;
+        return keks.all[i].token == NULL
+                   ? unseal(keks.keys[i], place, wrapped, SEAL_KEY + SEAL_OVERHEAD, key)
+                   : kek_token_unwrap(keks.all[i].token, place, wrapped, key);
+    }
     return ERR_NOT_FOUND;
 }

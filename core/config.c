@@ -245,30 +245,35 @@ static enum err take_file(struct config *c, const char *path, const char **why)
     return e;
 }
 
-/* Names that are not ours may be anybody's, so they are left alone. */
-static enum err take_environment(struct config *c, char *const *environment, const char **why)
+/* The setting of CHANCERY_NAME=value; NULL for other names, which may be anybody's. */
+static const struct line *variable(const char *text, const char **value)
 {
     static const char prefix[] = "CHANCERY_";
+    const char *name = text + sizeof(prefix) - 1;
+    const char *equals = strchr(text, '=');
+    char lower[NAME_SIZE] = "";
+
+    if (strncmp(text, prefix, sizeof(prefix) - 1) != 0 || equals == NULL ||
+        equals - name >= NAME_SIZE)
+        return NULL;
+    for (ptrdiff_t i = 0; i < equals - name; i++)
+        lower[i] = (char)tolower((unsigned char)name[i]);
+    *value = equals + 1;
+    return find(lower, strlen(lower));
+}
+
+static enum err take_environment(struct config *c, char *const *environment, const char **why)
+{
     const struct place place = {.source = CONFIG_ENVIRONMENT};
+    enum err e = OK;
 
-    for (; *environment != NULL; environment++) {
-        const char *name = *environment + sizeof(prefix) - 1;
-        const char *equals = strchr(*environment, '=');
-        char lower[NAME_SIZE] = "";
-        const struct line *line;
-        enum err e;
+    for (; e == OK && *environment != NULL; environment++) {
+        const char *value;
+        const struct line *line = variable(*environment, &value);
 
-        if (strncmp(*environment, prefix, sizeof(prefix) - 1) != 0 || equals == NULL ||
-            equals - name >= NAME_SIZE)
-            continue;
-        for (ptrdiff_t i = 0; i < equals - name; i++)
-            lower[i] = (char)tolower((unsigned char)name[i]);
-        line = find(lower, strlen(lower));
-        e = line == NULL ? OK : assign(c, line, equals + 1, &place, why);
-        if (e != OK)
-            return e;
+        e = line == NULL ? OK : assign(c, line, value, &place, why);
     }
-    return OK;
+    return e;
 }
 
 static bool is_listed(const char *name, const char *const *list, size_t count)
@@ -370,6 +375,36 @@ enum err config_load(struct config *c, char *const *args, char *const *environme
         e = ERR_INVALID;
     }
     return e;
+}
+
+static void hide(char *value)
+{
+    memset(value, '*', strlen(value));
+}
+
+static bool is_secret(const struct line *line)
+{
+    return line != NULL && line->type == TYPE_SECRET;
+}
+
+void config_hide(char *const *args, char *const *environment)
+{
+    for (; *args != NULL; args++) {
+        size_t length = strncmp(*args, "--", 2) == 0 ? strcspn(*args + 2, "=") : 0;
+
+        if (length == 0 || !is_secret(find(*args + 2, length)))
+            continue;
+        if ((*args)[2 + length] == '=')
+            hide(*args + 3 + length);
+        else if (args[1] != NULL)
+            hide(*++args);
+    }
+    for (; *environment != NULL; environment++) {
+        const char *value;
+
+        if (is_secret(variable(*environment, &value)))
+            hide(*environment + (value - *environment));
+    }
 }
 
 void config_free(struct config *c)

@@ -48,6 +48,9 @@ struct config {
 MUST_CHECK enum err config_load(struct config *c, char *const *args, char *const *environment,
                                 const char *const *switches, const char **why);
 void config_free(struct config *c);
+/* Overwrite the values of secret settings where other processes could read them: in the arguments
+ * and the environment that the process was started with. config_load wants copies afterwards. */
+void config_hide(char *const *args, char *const *environment);
 
 bool config_switch(const struct config *c, const char *name);
 

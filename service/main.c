@@ -29,12 +29,13 @@ struct command {
 };
 
 static const struct command *chosen;
-static char *const *arguments; /* of the command */
+static char **arguments; /* of the command; copies, as is the next */
+static char **surroundings;
 
 static enum err load(struct config *c)
 {
     const char *why = "";
-    enum err e = config_load(c, arguments, environ, chosen->switches, &why);
+    enum err e = config_load(c, arguments, surroundings, chosen->switches, &why);
     size_t operands = c->operands_count;
 
     if (e != OK) {
@@ -266,6 +267,33 @@ static void harden(void)
     (void)pthread_sigmask(SIG_BLOCK, &handled, NULL);
 }
 
+static char **copy_of(char *const *list)
+{
+    size_t count = 0;
+    char **out;
+
+    while (list[count] != NULL)
+        count++;
+    out = calloc(count + 1, sizeof(*out));
+    for (size_t i = 0; out != NULL && i < count; i++) {
+        out[i] = strdup(list[i]);
+        if (out[i] == NULL)
+            return NULL;
+    }
+    return out;
+}
+
+/* What the settings are read from again at SIGHUP; in the originals everybody on the machine could
+ * read secrets. */
+static bool take_arguments(char *const *given)
+{
+    arguments = copy_of(given);
+    surroundings = copy_of(environ);
+    if (arguments != NULL && surroundings != NULL)
+        config_hide(given, environ);
+    return arguments != NULL && surroundings != NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct config c;
@@ -277,8 +305,11 @@ int main(int argc, char **argv)
                       argc < 2 ? "a command is needed" : "there is no such command");
         return EXIT_FAILURE;
     }
-    arguments = argv + 2;
     harden();
+    if (!take_arguments(argv + 2)) {
+        (void)fputs("chanceryd: out of memory\n", stderr);
+        return EXIT_FAILURE;
+    }
     e = load(&c);
     if (e == OK) {
         log_json(strcmp(c.log_format, "json") == 0);

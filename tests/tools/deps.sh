@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install what is missing of Debian's packages: deps.sh build|test|bench. Silent when nothing is.
+# Install what is missing of Debian's packages: deps.sh build|test|peers|check|fuzz|bench…. Silent when nothing is.
 set -eu
 build="gcc make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libjwt-dev libjansson-dev libopenblas-dev
-    liblapacke-dev libcurl4-openssl-dev libgnutls28-dev libargon2-dev libseccomp-dev zlib1g-dev postgresql"
-test="python3 python3-pytest python3-requests python3-cryptography curl"
+    liblapacke-dev libcurl4-openssl-dev libgnutls28-dev libargon2-dev libseccomp-dev zlib1g-dev libp11-kit-dev postgresql"
+test="python3 python3-pytest python3-requests python3-cryptography curl softhsm2 opensc"
+# Not apache2, which would start a service of the machine.
+peers="apache2-bin libapache2-mod-auth-openidc python3-authlib"
 check="clang-format clang-tidy cppcheck clang"
 fuzz="clang libclang-rt-14-dev"
 bench="python3-sklearn python3-numpy python3-pytest wrk postgresql-contrib"
@@ -13,6 +15,7 @@ for group in "$@"; do
     case $group in
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $build $test" ;;
+    peers) wanted="$wanted $build $test $peers" ;;
     check) wanted="$wanted $build $check" ;;
     fuzz) wanted="$wanted $build $fuzz" ;;
     bench) wanted="$wanted $build $bench" ;;
