@@ -254,6 +254,8 @@ def test_rows_put_elsewhere_and_shredding(service, idp, token):
             " WHERE ta.name = 'globex' AND tb.name = 'acme' AND a.tenant_id = ta.tenant_id AND b.tenant_id = tb.tenant_id")
     service.sql(swap.format("b.wrapped"))
     assert not opens(service, idp, "theirs", "globex"), "another tenant's key, in this tenant's place"
+    more = {"name": "more", "issuer": idp.issuer, "client_id": "x", "client_secret": "y", "provisioning": "jit"}
+    assert world.foreign_admin.post("/v1/identity-providers", more).status_code == 500, "nor is it sealed with"
     service.sql(swap.format(f"set_byte(decode('{kept}', 'hex'), 20, get_byte(decode('{kept}', 'hex'), 20) # 1)"))
     assert not opens(service, idp, "theirs", "globex"), "one bit"
     service.sql(swap.format(f"decode('{kept}', 'hex')"))
