@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 enum { HEX = 2 * SEAL_KEY, FILE_MAX = 16384, ENTRY_MAX = 2000 };
+static const size_t page_size = (size_t)KEKS_MAX * SEAL_KEY;
 
 static struct {
     struct {
@@ -26,14 +27,13 @@ static struct {
 /* What cannot be locked or left out of children still works, where limits are tight. */
 static enum err make_page(void)
 {
-    void *page =
-        mmap(NULL, KEKS_MAX * SEAL_KEY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *page = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (page == MAP_FAILED)
         return ERR_INTERNAL;
-    (void)mlock(page, KEKS_MAX * SEAL_KEY);
-    (void)madvise(page, KEKS_MAX * SEAL_KEY, MADV_DONTDUMP);
-    (void)madvise(page, KEKS_MAX * SEAL_KEY, MADV_WIPEONFORK);
+    (void)mlock(page, page_size);
+    (void)madvise(page, page_size, MADV_DONTDUMP);
+    (void)madvise(page, page_size, MADV_WIPEONFORK);
     keks.keys = page;
     return OK;
 }
@@ -178,8 +178,8 @@ void kek_stop(void)
     for (size_t i = 0; i < KEKS_MAX; i++)
         kek_token_close(keks.all[i].token);
     if (keks.keys != NULL) {
-        OPENSSL_cleanse(keks.keys, KEKS_MAX * SEAL_KEY);
-        (void)munmap(keks.keys, KEKS_MAX * SEAL_KEY);
+        OPENSSL_cleanse(keks.keys, page_size);
+        (void)munmap(keks.keys, page_size);
     }
     memset(&keks, 0, sizeof(keks));
 }

@@ -11,7 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_MAX = 64, TEMPLATE_MAX = 16, PIN_MAX = 256, LABEL_MAX = 256, NONCE = 12, TAG = 16 };
+enum {
+    SLOTS_MAX = 64,
+    TEMPLATE_MAX = 16,
+    PIN_MAX = 256,
+    LABEL_MAX = 256,
+    NONCE = 12,
+    NONCE_BITS = 96,
+    TAG = 16,
+    TAG_BITS = 128
+};
 
 struct kek_token {
     pthread_mutex_t lock;
@@ -193,8 +202,8 @@ static enum err enter(struct kek_token *t)
         return wrong(ERR_UNAVAILABLE,
                      "the PIN was refused, and is not tried again before a restart", CKR_OK);
     e = find_slot(t, &module, &slot);
-    if (e != OK)
-        return e;
+    if (e != OK || module == NULL)
+        return e == OK ? ERR_UNAVAILABLE : e;
     rv = module->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &t->session);
     if (rv != CKR_OK)
         return wrong(ERR_UNAVAILABLE, "the token opens no session", rv);
@@ -213,16 +222,21 @@ static enum err enter(struct kek_token *t)
 static CK_RV run(struct kek_token *t, bool wrap, const char *place, uint8_t *nonce,
                  const uint8_t *in, uint8_t *out)
 {
-    CK_GCM_PARAMS gcm = {nonce,         NONCE,  8 * NONCE, (unsigned char *)(uintptr_t)place,
-                         strlen(place), 8 * TAG};
+    CK_GCM_PARAMS gcm = {.iv_len = NONCE,
+                         .iv_bits = NONCE_BITS,
+                         .aad_ptr = (unsigned char *)(uintptr_t)place,
+                         .aad_len = strlen(place),
+                         .tag_bits = TAG_BITS};
     CK_MECHANISM mechanism = {CKM_AES_GCM, &gcm, sizeof(gcm)};
     uint8_t room[SEAL_KEY + 2 * TAG]; /* some write the tag before they cut it off */
     CK_ULONG wanted = wrap ? SEAL_KEY + TAG : SEAL_KEY;
     CK_ULONG length = sizeof(room);
     CK_BYTE *from = (CK_BYTE *)(uintptr_t)in;
-    CK_RV rv = wrap ? t->module->C_EncryptInit(t->session, &mechanism, t->key)
-                    : t->module->C_DecryptInit(t->session, &mechanism, t->key);
+    CK_RV rv;
 
+    gcm.iv_ptr = nonce;
+    rv = wrap ? t->module->C_EncryptInit(t->session, &mechanism, t->key)
+              : t->module->C_DecryptInit(t->session, &mechanism, t->key);
     if (rv == CKR_OK)
         rv = wrap ? t->module->C_Encrypt(t->session, from, SEAL_KEY, room, &length)
                   : t->module->C_Decrypt(t->session, from, SEAL_KEY + TAG, room, &length);

@@ -275,23 +275,23 @@ static char **copy_of(char *const *list)
     while (list[count] != NULL)
         count++;
     out = calloc(count + 1, sizeof(*out));
-    for (size_t i = 0; out != NULL && i < count; i++) {
+    if (out == NULL)
+        abort();
+    for (size_t i = 0; i < count; i++) {
         out[i] = strdup(list[i]);
         if (out[i] == NULL)
-            return NULL;
+            abort();
     }
     return out;
 }
 
 /* What the settings are read from again at SIGHUP; in the originals everybody on the machine could
  * read secrets. */
-static bool take_arguments(char *const *given)
+static void take_arguments(char *const *given)
 {
     arguments = copy_of(given);
     surroundings = copy_of(environ);
-    if (arguments != NULL && surroundings != NULL)
-        config_hide(given, environ);
-    return arguments != NULL && surroundings != NULL;
+    config_hide(given, environ);
 }
 
 int main(int argc, char **argv)
@@ -306,10 +306,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     harden();
-    if (!take_arguments(argv + 2)) {
-        (void)fputs("chanceryd: out of memory\n", stderr);
-        return EXIT_FAILURE;
-    }
+    take_arguments(argv + 2);
     e = load(&c);
     if (e == OK) {
         log_json(strcmp(c.log_format, "json") == 0);
