@@ -98,6 +98,12 @@ bool id_valid(const char *text)
     return text[ID_SIZE - 1] == '\0';
 }
 
+static void put_digits(char *out, int count, int value)
+{
+    for (int i = count - 1; i >= 0; i--, value /= 10)
+        out[i] = (char)('0' + value % 10);
+}
+
 /* Times outside four-digit years are written as the nearest that fits. */
 void time_format(int64_t ms, char out[TIME_SIZE])
 {
@@ -105,12 +111,16 @@ void time_format(int64_t ms, char out[TIME_SIZE])
     int64_t part = ((bounded % SECOND) + SECOND) % SECOND;
     time_t seconds = (time_t)((bounded - part) / SECOND);
     struct tm tm = {0};
-    char text[sizeof("-2147483648-00-00T00:00:00.")];
 
     (void)gmtime_r(&seconds, &tm);
-    (void)snprintf(text, sizeof(text), "%04d", tm.tm_year + 1900);
-    (void)strftime(text + 4, sizeof(text) - 4, "-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(out, TIME_SIZE, "%.19s.%03uZ", text, (unsigned)part % SECOND);
+    memcpy(out, "YYYY-MM-DDThh:mm:ss.000Z", TIME_SIZE);
+    put_digits(out, 4, tm.tm_year + 1900);
+    put_digits(out + 5, 2, tm.tm_mon + 1);
+    put_digits(out + 8, 2, tm.tm_mday);
+    put_digits(out + 11, 2, tm.tm_hour);
+    put_digits(out + 14, 2, tm.tm_min);
+    put_digits(out + 17, 2, tm.tm_sec);
+    put_digits(out + 20, 3, (int)part);
 }
 
 /* count digits as a number, moving past them; -1 when there are fewer. */

@@ -3,12 +3,20 @@
 
 #include "core/row.h"
 #include "core/text.h"
+#include "lineage/walk_read.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* More projects than this are not asked about one by one beforehand. */
 enum { OPEN_MAX = 200 };
+
+/* What a caller may see, as far as projects' names tell. */
+struct seen {
+    bool open; /* nothing is hidden */
+    bool many; /* too many to be asked about, so projects is not filled */
+    const char **projects;
+    size_t count;
+};
 
 /* Where a walk is. Nodes are found by id through slots, an open hash table of indexes plus one. */
 struct walking {
@@ -18,8 +26,10 @@ struct walking {
     int64_t until;
     enum walk_way way;
     bool spent; /* a budget, which ends the walk */
-    bool open;  /* nothing is hidden from the caller: what nodes are is asked once, at the end */
-    bool shut;  /* but something was */
+    bool level; /* a statement for each level, so that what nodes are is known before they are
+                   passed */
+    bool again; /* a node's project is none of those known beforehand: only levels tell right */
+    struct seen seen;
     size_t node_room;
     size_t edge_room;
     size_t mask;
@@ -31,6 +41,7 @@ struct walking {
     size_t next_room;
     const char *project; /* the last one asked for, and the answer */
     bool project_seen;
+    int64_t stop; /* id of the node it is to end with; 0 for none */
 };
 
 /* The first budget that ran out is what is told, before lesser reasons. */
@@ -51,6 +62,19 @@ static size_t slot_of(const struct walking *w, int64_t id)
     return at;
 }
 
+/* Never more than half full, and of the size of the walk: a small one is not to pay for a large. */
+static void more_slots(struct walking *w)
+{
+    size_t slots = w->slots == NULL ? 1024 : 4 * (w->mask + 1);
+
+    if (w->slots != NULL && 2 * w->out->node_count < w->mask)
+        return;
+    w->mask = slots - 1;
+    w->slots = arena_alloc(w->db->arena, slots * sizeof(*w->slots));
+    for (size_t i = 0; i < w->out->node_count; i++)
+        w->slots[slot_of(w, w->out->nodes[i].id)] = (uint32_t)i + 1;
+}
+
 static void *grown(struct arena *a, void *items, size_t count, size_t *room, size_t size)
 {
     void *more;
@@ -68,8 +92,10 @@ static void *grown(struct arena *a, void *items, size_t count, size_t *room, siz
 static size_t place(struct walking *w, int64_t id, int64_t depth)
 {
     struct walk *out = w->out;
-    size_t at = slot_of(w, id);
+    size_t at;
 
+    more_slots(w);
+    at = slot_of(w, id);
     if (w->slots[at] != 0)
         return w->slots[at] - 1;
     if (out->node_count == w->q->nodes)
@@ -110,6 +136,17 @@ static bool visible(struct walking *w, const char *project)
     return w->project_seen;
 }
 
+/* Whether the statement for all levels followed nodes of that project. */
+static bool listed(const struct seen *seen, const char *project)
+{
+    if (seen->open)
+        return true;
+    for (size_t i = 0; i < seen->count; i++)
+        if (strcmp(seen->projects[i], project) == 0)
+            return true;
+    return false;
+}
+
 QUERY(walk_root, "SELECT id, name, kind, project, digest, created_at FROM lineage_node"
                  " WHERE tenant_id = $1::uuid AND name = $2");
 QUERY(walk_nodes, "SELECT id, name, kind, project, digest, created_at FROM lineage_node"
@@ -136,44 +173,17 @@ static enum err describe(struct walking *w, size_t first)
         found.depth = node->depth;
         found.seen = node->seen;
         if (!visible(w, found.project)) {
-            truncated(w, "redacted", false);
-            w->shut = true;
+            if (!w->spent) /* before a depth that was asked for */
+                w->out->truncated = "redacted";
+            w->again = w->again || w->seen.open;
             continue;
         }
+        w->again = w->again || !listed(&w->seen, found.project);
         *node = found;
         if (w->q->stop != NULL && strcmp(w->q->stop, found.name) == 0)
             out->stop = (size_t)(node - out->nodes);
     }
     return OK;
-}
-
-/* clang-format off */
-#define WALK_EDGES(near, limit)                                                                    \
-    "SELECT src, dst, kind, at FROM lineage_edge WHERE tenant_id = $1::uuid AND " near             \
-    " = ANY ($2::bigint[]) AND ($3::timestamptz IS NULL OR at <= $3)"                              \
-    " AND ($6::timestamptz IS NULL OR recorded_at <= $6)"                                          \
-    " AND NOT ($4::boolean AND kind = 'predict') LIMIT " limit
-/* clang-format on */
-QUERY(walk_up, WALK_EDGES("dst", "$5"));
-QUERY(walk_down, WALK_EDGES("src", "$5"));
-
-static enum err edges_of(struct walking *w, size_t most, PGresult **out)
-{
-    return db_rows(w->db, w->way == WALK_UP ? &walk_up : &walk_down, out,
-                   PARAMS(P_TEXT(w->db->tenant), P_INTS(w->frontier, w->frontier_count),
-                          P_TEXT(w->q->as_of), P_BOOL(w->q->skip_predictions), P_INT((int64_t)most),
-                          P_TEXT(w->q->known_at)));
-}
-
-/* "2026-11-21 08:00:00.123456+00" to RFC 3339. */
-static const char *edge_time(struct arena *a, const char *text)
-{
-    const char *dot = strchr(text, '.');
-    char millis[4] = "000";
-
-    for (size_t i = 0; dot != NULL && i < 3 && dot[1 + i] >= '0' && dot[1 + i] <= '9'; i++)
-        millis[i] = dot[1 + i];
-    return arena_printf(a, "%.10sT%.8s.%sZ", text, strlen(text) > 11 ? text + 11 : "", millis);
 }
 
 static void reach(struct walking *w, size_t at)
@@ -187,24 +197,32 @@ static void reach(struct walking *w, size_t at)
     w->next[w->next_count++] = at;
 }
 
-static void take_edge(struct walking *w, const PGresult *rows, int i, int64_t depth)
+static void take_edge(struct walking *w, const struct walk_level *level, size_t i, int64_t depth)
 {
-    int64_t src = strtoll(PQgetvalue(rows, i, 0), NULL, 10);
-    int64_t dst = strtoll(PQgetvalue(rows, i, 1), NULL, 10);
-    size_t far = place(w, w->way == WALK_UP ? src : dst, depth);
-    size_t near = place(w, w->way == WALK_UP ? dst : src, depth);
+    size_t far = place(w, level->far[i], depth), near = place(w, level->near[i], depth);
 
     if (far == SIZE_MAX || near == SIZE_MAX) {
         truncated(w, "nodes", true);
         return;
     }
+    w->out->nodes[near].followed |= w->way;
     reach(w, far);
     if ((w->out->nodes[far].followed & ~(unsigned)w->way) != 0)
         return; /* in a circle: the edge was met from its other end */
     add_edge(w, (struct walk_edge){.src = w->way == WALK_UP ? far : near,
                                    .dst = w->way == WALK_UP ? near : far,
-                                   .kind = PQgetvalue(rows, i, 2),
-                                   .at = edge_time(w->db->arena, PQgetvalue(rows, i, 3))});
+                                   .kind = level->kinds[i],
+                                   .at = level->at[i]});
+}
+
+static void take_level(struct walking *w, const struct walk_level *level, int64_t depth)
+{
+    size_t most = w->q->edges - w->out->edge_count;
+
+    if (level->count > most)
+        truncated(w, "edges", true);
+    for (size_t i = 0; i < level->count && i < most; i++)
+        take_edge(w, level, i, depth);
 }
 
 /* The nodes just reached that may be seen are to be followed next. */
@@ -213,83 +231,138 @@ static void advance(struct walking *w)
     w->frontier = arena_alloc(w->db->arena, (w->next_count + 1) * sizeof(*w->frontier));
     w->frontier_count = 0;
     for (size_t i = 0; i < w->next_count; i++)
-        if (w->open || w->out->nodes[w->next[i]].name != NULL)
+        if (w->out->nodes[w->next[i]].name != NULL)
             w->frontier[w->frontier_count++] = w->out->nodes[w->next[i]].id;
     w->next_count = 0;
 }
 
-static enum err follow(struct walking *w, int64_t depth)
+static enum err read_level(struct walking *w, size_t most, struct walk_level *out)
 {
-    size_t first = w->out->node_count, most = w->q->edges - w->out->edge_count;
-    PGresult *rows;
+    const struct walk_reading r = {.q = w->q, .way = w->way};
+    const struct param ids = P_INTS(w->frontier, w->frontier_count);
 
-    TRY(edges_of(w, most + 1, &rows));
-    for (size_t i = 0; i < w->frontier_count; i++)
-        w->out->nodes[w->slots[slot_of(w, w->frontier[i])] - 1].followed |= w->way;
-    if ((size_t)PQntuples(rows) > most)
-        truncated(w, "edges", true);
-    for (int i = 0; i < PQntuples(rows) && (size_t)i < most; i++)
-        take_edge(w, rows, i, depth);
-    if (!w->open)
-        TRY(describe(w, first));
-    advance(w);
-    return OK;
+    return walk_read_level(w->db, &r, &ids, most, out);
 }
 
-static enum err walk_one_way(struct walking *w, enum walk_way way)
+static enum err walk_levels(struct walking *w)
 {
     int64_t depth = 0;
-    PGresult *more;
+    struct walk_level level;
 
-    w->way = way;
-    w->next_count = 0;
     reach(w, 0);
     advance(w);
     for (; w->frontier_count > 0 && depth < w->q->depth && !w->spent; depth++) {
+        size_t first = w->out->node_count;
+
         if (time_steady_ms() > w->until) {
             truncated(w, "time", true);
             return OK;
         }
-        TRY(follow(w, depth + 1));
+        TRY(read_level(w, w->q->edges - w->out->edge_count + 1, &level));
+        take_level(w, &level, depth + 1);
+        TRY(describe(w, first));
+        advance(w);
         if (w->out->stop != 0)
             return OK;
     }
     if (w->frontier_count == 0 || w->spent)
         return OK;
-    TRY(edges_of(w, 1, &more));
-    if (PQntuples(more) > 0)
+    TRY(read_level(w, 1, &level));
+    if (level.count > 0)
         truncated(w, "depth", false);
     return OK;
+}
+
+/* Whether the walk has met the node it was to end with. */
+static bool met(struct walking *w)
+{
+    uint32_t at = w->stop == 0 ? 0 : w->slots[slot_of(w, w->stop)];
+
+    if (at != 0)
+        w->out->stop = at - 1;
+    return at != 0;
+}
+
+static enum err walk_at_once(struct walking *w)
+{
+    const struct walk_reading r = {.q = w->q,
+                                   .way = w->way,
+                                   .root = w->out->nodes[0].id,
+                                   .stop = w->stop,
+                                   .edges = w->q->edges + w->out->edge_count,
+                                   .ms = w->until - time_steady_ms(),
+                                   .seen = w->seen.open ? NULL : w->seen.projects,
+                                   .seen_count = w->seen.count};
+    struct walk_level *levels;
+    size_t count;
+
+    reach(w, 0);
+    TRY(walk_read_levels(w->db, &r, &levels, &count));
+    for (size_t d = 1; d < count && (int64_t)d <= w->q->depth; d++) {
+        take_level(w, &levels[d], (int64_t)d);
+        if (w->spent || met(w))
+            return OK;
+    }
+    if ((int64_t)count - 1 > w->q->depth) {
+        if (levels[count - 1].count > 0)
+            truncated(w, "depth", false);
+    } else if (levels[count - 1].next > 0) {
+        truncated(w, "time", true);
+    }
+    return OK;
+}
+
+static enum err walk_one_way(struct walking *w, enum walk_way way)
+{
+    w->way = way;
+    w->next_count = 0;
+    return w->level ? walk_levels(w) : walk_at_once(w);
 }
 
 QUERY(walk_projects, "SELECT '' UNION ALL SELECT name FROM project WHERE tenant_id = $1::uuid"
                      " LIMIT $2::bigint");
 
-enum err walk_open(struct db *db, const struct walk_question *q, bool *open)
+static enum err look_around(struct db *db, const struct walk_question *q, struct seen *out)
 {
     PGresult *rows;
+    size_t count;
 
     TRY(db_rows(db, &walk_projects, &rows, PARAMS(P_TEXT(db->tenant), P_INT(OPEN_MAX + 1))));
-    *open = PQntuples(rows) <= OPEN_MAX;
-    for (int i = 0; i < PQntuples(rows) && *open; i++)
-        *open = q->may(q->context, PQgetvalue(rows, i, 0));
+    count = (size_t)PQntuples(rows);
+    *out = (struct seen){.many = count > OPEN_MAX};
+    out->projects = arena_alloc(db->arena, count * sizeof(*out->projects));
+    for (size_t i = 0; i < count && !out->many; i++)
+        if (q->may(q->context, PQgetvalue(rows, (int)i, 0)))
+            out->projects[out->count++] = PQgetvalue(rows, (int)i, 0);
+    out->open = !out->many && out->count == count;
     return OK;
+}
+
+enum err walk_open(struct db *db, const struct walk_question *q, bool *open)
+{
+    struct seen seen;
+
+    TRY(look_around(db, q, &seen));
+    *open = seen.open;
+    return OK;
+}
+
+static enum err find(struct walking *w, const char *name, struct walk_node *out)
+{
+    return db_one(w->db, &walk_root, node_fields, out, PARAMS(P_TEXT(w->db->tenant), P_TEXT(name)));
 }
 
 static enum err begin(struct walking *w)
 {
-    struct walk_node root;
-    size_t slots = 1024;
+    struct walk_node root, stop = {.id = 0};
 
     *w->out = (struct walk){.nodes = NULL};
-    TRY(db_one(w->db, &walk_root, node_fields, &root,
-               PARAMS(P_TEXT(w->db->tenant), P_TEXT(w->q->node))));
+    TRY(find(w, w->q->node, &root));
     if (!visible(w, root.project))
         return ERR_NOT_FOUND;
-    while (slots < 2 * w->q->nodes)
-        slots *= 2;
-    w->mask = slots - 1;
-    w->slots = arena_alloc(w->db->arena, slots * sizeof(*w->slots));
+    if (w->q->stop != NULL)
+        TRY(find(w, w->q->stop, &stop));
+    w->stop = stop.id == root.id ? 0 : stop.id;
     root.depth = 0;
     root.seen = root.followed = 0;
     (void)place(w, root.id, 0);
@@ -304,16 +377,24 @@ static enum err walk_ways(struct walking *w)
         TRY(walk_one_way(w, WALK_UP));
     if ((w->q->ways & WALK_DOWN) != 0)
         TRY(walk_one_way(w, WALK_DOWN));
-    return w->open ? describe(w, 1) : OK;
+    return w->level ? OK : describe(w, 1);
 }
 
 enum err walk_run(struct db *db, const struct walk_question *q, struct walk *out)
 {
-    struct walking w = {.db = db, .q = q, .out = out, .until = time_steady_ms() + q->ms}, again = w;
+    struct walking w = {.db = db, .q = q, .out = out, .until = time_steady_ms() + q->ms};
 
-    if (q->stop == NULL)
-        TRY(walk_open(db, q, &w.open));
+    TRY(look_around(db, q, &w.seen));
+    if (w.seen.many)
+        return walk_run_by_levels(db, q, out);
     TRY(walk_ways(&w));
-    /* A node of a project that is none: what lies behind it must not be told. */
-    return w.shut && w.open ? walk_ways(&again) : OK;
+    return w.again ? walk_run_by_levels(db, q, out) : OK;
+}
+
+enum err walk_run_by_levels(struct db *db, const struct walk_question *q, struct walk *out)
+{
+    struct walking w = {
+        .db = db, .q = q, .out = out, .until = time_steady_ms() + q->ms, .level = true};
+
+    return walk_ways(&w);
 }

@@ -4,9 +4,8 @@
 
 #include "core/db.h"
 
-/* Breadth-first search of the provenance graph: one statement a level for the edges of all its
- * nodes, one for the nodes it found, and the set of nodes seen held here, so that every edge is
- * read once however many paths lead to it. */
+/* Breadth-first search of the provenance graph. One statement reads the edges of all levels and one
+ * the nodes it found; every edge is read once however many paths lead to it. */
 
 enum walk_way { WALK_UP = 1, WALK_DOWN = 2 };
 
@@ -59,6 +58,11 @@ struct walk {
 /* Within a TX_READ of db->tenant. ERR_NOT_FOUND, before anything is walked, for a node that is
  * unknown or may not be seen. The answer is in db's arena. */
 MUST_CHECK enum err walk_run(struct db *db, const struct walk_question *q, struct walk *out);
+
+/* The same with a statement for each level: for tenants with more projects than can be asked about
+ * beforehand, and to check the other by. */
+MUST_CHECK enum err walk_run_by_levels(struct db *db, const struct walk_question *q,
+                                       struct walk *out);
 
 /* Whether every project may be seen, so that nothing needs to be hidden. */
 MUST_CHECK enum err walk_open(struct db *db, const struct walk_question *q, bool *open);
