@@ -27,8 +27,9 @@ static const char *asset_of(const struct request *rq, enum action *read)
         const char *kind;
         enum action read;
     } kinds[] = {
-        {"/v1/projects/{project}/models/{", "models/", ASSET_READ},
-        {"/v1/projects/{project}/datasets/{", "datasets/", ASSET_READ},
+#define ASSET_KIND(kind) {"/v1/projects/{project}/" kind "s/{", kind "s/", ASSET_READ},
+#include "auth/kinds.def"
+#undef ASSET_KIND
         {"/v1/projects/{project}/endpoints/{", "endpoints/", ENDPOINT_READ},
         {"/serve/{project}/{", "endpoints/", ENDPOINT_READ},
     };
@@ -48,9 +49,11 @@ static bool sees_some(const struct request *rq, const struct session *s, uint32_
     static const struct {
         const char *path;
         const char *prefix;
-    } lists[] = {{"/v1/projects/{project}/models", "models/"},
-                 {"/v1/projects/{project}/datasets", "datasets/"},
-                 {"/v1/projects/{project}/endpoints", "endpoints/"}};
+    } lists[] = {
+#define ASSET_KIND(kind) {"/v1/projects/{project}/" kind "s", kind "s/"},
+#include "auth/kinds.def"
+#undef ASSET_KIND
+        {"/v1/projects/{project}/endpoints", "endpoints/"}};
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         struct readable r;

@@ -13,7 +13,11 @@ enum err place_invalid(struct request *rq, const char *member, const char *what)
 
 static bool asset_valid(const char *asset)
 {
-    static const char *const kinds[] = {"models/", "datasets/", "endpoints/"};
+    static const char *const kinds[] = {
+#define ASSET_KIND(kind) kind "s/",
+#include "auth/kinds.def"
+#undef ASSET_KIND
+        "endpoints/"};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strncmp(asset, kinds[i], strlen(kinds[i])) == 0)
@@ -40,7 +44,8 @@ enum err place_find(struct request *rq, const struct place *in, enum action acti
     if ((out->kind == AT_ASSET) != (in->asset != NULL))
         return place_invalid(rq, "asset", "is needed at scope asset, and only there");
     if (in->asset != NULL && !asset_valid(in->asset))
-        return place_invalid(rq, "asset", "is models/NAME, datasets/NAME, endpoints/NAME or jobs");
+        return place_invalid(rq, "asset",
+                             "is models/NAME (or of another kind), endpoints/NAME or jobs");
     out->scope = out->kind == AT_PLATFORM ? SCOPE_AT_PLATFORM : SCOPE_AT_TENANT;
     if (in->project == NULL)
         return OK;

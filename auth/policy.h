@@ -18,7 +18,7 @@
 struct policy;
 
 enum { SCOPE_AT_PLATFORM = 0, SCOPE_AT_TENANT = 1, SCOPE_AT_PROJECTS = 2, NAME_SIZE = 64 };
-enum { ASSET_NAME_SIZE = 76, GROUPS_DEEP = 5 };
+enum { ASSET_NAME_SIZE = 80, GROUPS_DEEP = 5 };
 #define POLICY_NONE     UINT32_MAX
 #define POLICY_EVERYONE (UINT32_MAX - 1) /* as a group: of the tenant, whoever comes later too */
 

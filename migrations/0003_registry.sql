@@ -4,7 +4,8 @@ CREATE TABLE asset (
     tenant_id   uuid        NOT NULL,
     id          uuid        NOT NULL,
     project_id  uuid        NOT NULL,
-    kind        text        NOT NULL CONSTRAINT asset_kind CHECK (kind IN ('model', 'dataset')),
+    kind        text        NOT NULL CONSTRAINT asset_kind CHECK (kind IN
+                ('model', 'dataset', 'environment', 'component', 'prompt', 'notebook', 'flow', 'connection')),
     name        text        NOT NULL CONSTRAINT asset_name CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
     description text        NOT NULL DEFAULT '',
     tags        jsonb       NOT NULL DEFAULT '{}' CONSTRAINT asset_tags CHECK (jsonb_typeof(tags) = 'object'),

@@ -114,7 +114,7 @@ ALTER TABLE binding ADD CONSTRAINT binding_scope CHECK (scope IN ('platform', 't
 ALTER TABLE binding DROP CONSTRAINT binding_place;
 ALTER TABLE binding ADD CONSTRAINT binding_place CHECK ((scope IN ('project', 'asset')) = (project_id IS NOT NULL));
 ALTER TABLE binding ADD CONSTRAINT binding_asset CHECK ((scope = 'asset') = (asset IS NOT NULL));
-ALTER TABLE binding ADD CONSTRAINT binding_asset_name CHECK (asset ~ '^((models|datasets|endpoints)/[a-z0-9][a-z0-9._-]{0,62}|jobs)$');
+ALTER TABLE binding ADD CONSTRAINT binding_asset_name CHECK (asset ~ '^((models|datasets|environments|components|prompts|notebooks|flows|connections|endpoints)/[a-z0-9][a-z0-9._-]{0,62}|jobs)$');
 DROP INDEX binding_once;
 CREATE UNIQUE INDEX binding_once ON binding
     (tenant_id, coalesce(principal_id, group_id), role, scope, coalesce(project_id, tenant_id), coalesce(asset, ''));
@@ -157,7 +157,7 @@ CREATE TABLE deny (
     actions     text[]      NOT NULL CONSTRAINT deny_actions CHECK (cardinality(actions) > 0),
     scope       text        NOT NULL CONSTRAINT deny_scope CHECK (scope IN ('tenant', 'project', 'asset')),
     project_id  uuid,
-    asset       text        CONSTRAINT deny_asset_name CHECK (asset ~ '^((models|datasets|endpoints)/[a-z0-9][a-z0-9._-]{0,62}|jobs)$'),
+    asset       text        CONSTRAINT deny_asset_name CHECK (asset ~ '^((models|datasets|environments|components|prompts|notebooks|flows|connections|endpoints)/[a-z0-9][a-z0-9._-]{0,62}|jobs)$'),
     reason      text        NOT NULL,
     valid_until timestamptz,
     created_by  uuid        NOT NULL,
@@ -179,7 +179,7 @@ CREATE TABLE ceiling (
     actions      text[]      NOT NULL CONSTRAINT ceiling_actions CHECK (cardinality(actions) > 0),
     scope        text        NOT NULL CONSTRAINT ceiling_scope CHECK (scope IN ('tenant', 'project', 'asset')),
     project_id   uuid,
-    asset        text        CONSTRAINT ceiling_asset_name CHECK (asset ~ '^((models|datasets|endpoints)/[a-z0-9][a-z0-9._-]{0,62}|jobs)$'),
+    asset        text        CONSTRAINT ceiling_asset_name CHECK (asset ~ '^((models|datasets|environments|components|prompts|notebooks|flows|connections|endpoints)/[a-z0-9][a-z0-9._-]{0,62}|jobs)$'),
     created_by   uuid        NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT ceiling_key PRIMARY KEY (tenant_id, id),
@@ -219,7 +219,7 @@ CREATE TABLE eligible (
     role         text        NOT NULL,
     scope        text        NOT NULL CONSTRAINT eligible_scope CHECK (scope IN ('tenant', 'project', 'asset')),
     project_id   uuid,
-    asset        text        CONSTRAINT eligible_asset_name CHECK (asset ~ '^((models|datasets|endpoints)/[a-z0-9][a-z0-9._-]{0,62}|jobs)$'),
+    asset        text        CONSTRAINT eligible_asset_name CHECK (asset ~ '^((models|datasets|environments|components|prompts|notebooks|flows|connections|endpoints)/[a-z0-9][a-z0-9._-]{0,62}|jobs)$'),
     max_hours    int         NOT NULL CONSTRAINT eligible_hours CHECK (max_hours BETWEEN 1 AND 720),
     approval     boolean     NOT NULL DEFAULT true,
     step_up      boolean     NOT NULL DEFAULT false,

@@ -9,7 +9,7 @@ struct readable;
 /* A named model or dataset of a project; what it holds is in its versions. */
 struct asset {
     const char *id;
-    const char *kind; /* "model" or "dataset" */
+    const char *kind; /* one of auth/kinds.def */
     const char *name;
     const char *project;
     const char *description;
@@ -25,7 +25,7 @@ struct asset {
 
 extern const struct field asset_fields[];
 
-/* "model" or "dataset", by the path of the request's route. */
+/* By the path of the request's route: one of auth/kinds.def. */
 const char *asset_kind(const struct request *rq);
 /* "models/risk" for "model" and "risk". */
 const char *asset_path(struct arena *a, const char *kind, const char *name);

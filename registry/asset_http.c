@@ -21,7 +21,17 @@ const struct field asset_body_fields[] = {
 
 const char *asset_kind(const struct request *rq)
 {
-    return strncmp(rq->route->path, "/v1/projects/{project}/models", 29) == 0 ? "model" : "dataset";
+    static const char *const kinds[] = {
+#define ASSET_KIND(kind) kind,
+#include "auth/kinds.def"
+#undef ASSET_KIND
+    };
+    const char *at = rq->route->path + strlen("/v1/projects/{project}/");
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strncmp(at, kinds[i], strlen(kinds[i])) == 0)
+            return kinds[i];
+    return "";
 }
 
 const char *asset_path(struct arena *a, const char *kind, const char *name)
@@ -198,8 +208,7 @@ enum err get_assets(struct request *rq)
     s.tags = tags;
     s.after = page.after;
     s.limit = page.limit + 1;
-    auth_readable(rq, ASSET_READ, strcmp(s.kind, "model") == 0 ? "models/" : "datasets/",
-                  &readable);
+    auth_readable(rq, ASSET_READ, asset_path(rq->arena, s.kind, ""), &readable);
     s.readable = &readable;
     TRY(asset_list(rq->db, auth_project_id(rq), &s, &rows));
     return page_reply(rq, &page, asset_fields, sizeof(struct asset), &rows,

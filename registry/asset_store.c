@@ -7,7 +7,7 @@
 
 const struct field asset_fields[] = {
     TEXT(struct asset, id, 36),
-    TEXT(struct asset, kind, 10),
+    TEXT(struct asset, kind, 16),
     NAME(struct asset, name),
     NAME(struct asset, project),
     OPT_TEXT(struct asset, description, 2000),

@@ -22,18 +22,18 @@ static enum err alias_name(struct request *rq, const char **alias)
     return OK;
 }
 
-/* The right to this alias of this model, conditions on aliases included. */
-static enum err may_move(struct request *rq, const char *model, const char *alias)
+enum err registered_alias_allow(struct request *rq, const struct version *v, const char *alias)
 {
-    if (auth_may_alias(rq, ALIAS_WRITE, arena_printf(rq->arena, "models/%s", model), alias))
+    const char *asset = asset_path(rq->arena, v->kind, v->asset);
+
+    if (auth_may_alias(rq, ALIAS_WRITE, asset, alias))
         return OK;
-    return fail(rq, ERR_DENIED, "this needs %s for the alias %s of models/%s",
-                action_text(ALIAS_WRITE), alias, model);
+    return fail(rq, ERR_DENIED, "this needs %s for the alias %s of %s", action_text(ALIAS_WRITE),
+                alias, asset);
 }
 
-/* File the request that would let the alias move; the id of the one that waits already, if any. */
-static enum err ask(struct request *rq, const struct version *v, const char *alias,
-                    const struct rules *rules, const char **approval)
+enum err promotion_ask(struct request *rq, const struct version *v, const char *alias,
+                       const struct rules *rules, const char **approval)
 {
     struct approval_draft d = {.action = "promote",
                                .project_id = auth_project_id(rq),
@@ -61,23 +61,25 @@ static enum err ask(struct request *rq, const struct version *v, const char *ali
     return OK;
 }
 
-/* The request is kept, the alias is not moved: this transaction commits, with a refusal as answer.
- */
+enum err promotion_wait(struct request *rq, const char *approval, const char *what)
+{
+    request_audit(rq, "approval", json_string(approval));
+    request_status(rq, 403);
+    return request_reply_json(rq, json_pack("{s:s, s:s, s:s}", "error_code", "PERMISSION_DENIED",
+                                            "message", what, "approval", approval));
+}
+
 static enum err wait_for(struct request *rq, const struct version *v, const char *alias,
                          const struct rules *rules)
 {
     const char *approval = NULL;
 
-    TRY(ask(rq, v, alias, rules, &approval));
-    request_audit(rq, "approval", json_string(approval));
-    request_status(rq, 403);
-    return request_reply_json(
-        rq, json_pack("{s:s, s:s, s:s}", "error_code", "PERMISSION_DENIED", "message",
-                      arena_printf(rq->arena,
-                                   "The alias %s is protected. Approval %s was asked for; when it "
-                                   "is granted, the alias moves to version %lld by itself.",
-                                   alias, approval, (long long)v->number),
-                      "approval", approval));
+    TRY(promotion_ask(rq, v, alias, rules, &approval));
+    return promotion_wait(rq, approval,
+                          arena_printf(rq->arena,
+                                       "The alias %s is protected. Approval %s was asked for; when "
+                                       "it is granted, the alias moves to version %lld by itself.",
+                                       alias, approval, (long long)v->number));
 }
 
 static enum err move(struct request *rq)
@@ -89,10 +91,10 @@ static enum err move(struct request *rq)
 
     TRY(alias_name(rq, &m.alias));
     TRY(model_version_of(rq, &v));
-    TRY(may_move(rq, v.asset, m.alias));
+    TRY(registered_alias_allow(rq, &v, m.alias));
     if (strcmp(v.state, "ready") != 0)
         return fail(rq, ERR_CONFLICT, "%s is not ready yet", version_path(rq->arena, &v));
-    request_object(rq, "models/%s/aliases/%s", v.asset, m.alias);
+    request_object(rq, "%s/aliases/%s", asset_path(rq->arena, v.kind, v.asset), m.alias);
     request_audit(rq, "version", json_integer(v.number));
     TRY(alias_lock(rq->db, v.asset_id));
     m.asset_id = v.asset_id;
@@ -117,11 +119,11 @@ enum err post_mlflow_alias(struct request *rq)
 /* GET …/registered-models/alias */
 enum err get_mlflow_alias(struct request *rq)
 {
-    struct version_key key = {.kind = "model"};
+    struct version_key key;
     struct version v;
     enum err e;
 
-    TRY(registered_model_name(rq, &key.asset));
+    TRY(registered_model_key(rq, &key));
     TRY(alias_name(rq, &key.alias));
     e = version_get(rq->db, auth_project_id(rq), &key, &v);
     if (e == ERR_NOT_FOUND)
@@ -134,18 +136,19 @@ enum err get_mlflow_alias(struct request *rq)
 enum err delete_mlflow_alias(struct request *rq)
 {
     struct alias_move m = {.by = rq->caller.id};
+    struct version_key key;
     struct rules rules;
-    const char *name;
     struct alias now;
     struct asset a;
     enum err e;
 
-    TRY(registered_model_name(rq, &name));
+    TRY(registered_model_key(rq, &key));
     TRY(alias_name(rq, &m.alias));
-    TRY(may_move(rq, name, m.alias));
-    request_object(rq, "models/%s/aliases/%s", name, m.alias);
-    TRY(registered_model_absent(rq, asset_find(rq->db, auth_project_id(rq), "model", name, &a),
-                                name));
+    TRY(registered_alias_allow(rq, &(struct version){.kind = key.kind, .asset = key.asset},
+                               m.alias));
+    request_object(rq, "%s/aliases/%s", asset_path(rq->arena, key.kind, key.asset), m.alias);
+    TRY(registered_model_absent(
+        rq, asset_find(rq->db, auth_project_id(rq), key.kind, key.asset, &a), key.asset));
     TRY(alias_lock(rq->db, a.id));
     e = alias_find(rq->db, a.id, m.alias, &now);
     if (e == ERR_NOT_FOUND)

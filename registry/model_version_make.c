@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+enum { PROMPT_LONGEST = 100000 };
+
 /* Where a version comes from. Only our own names are taken; nothing is ever fetched:
  *   models:/m-ID   models:/NAME/VERSION   runs:/RUN/PATH   mlflow-artifacts:/PLACE */
 struct origin {
@@ -124,26 +126,29 @@ static enum err read_run(struct request *rq, struct origin *o)
     return OK;
 }
 
-static enum err begin(struct request *rq, const char *name, struct version *v)
+/* Tags by which clients know a prompt; they are made of its manifest. */
+static const char *const prompt_tags[] = {"mlflow.prompt.is_prompt", "mlflow.prompt.text",
+                                          "_mlflow_prompt_type"};
+
+static enum err begin(struct request *rq, const struct version_key *key, json_t **tags,
+                      struct version *v)
 {
+    struct version_draft draft = {.project_id = auth_project_id(rq),
+                                  .kind = key->kind,
+                                  .asset = key->asset,
+                                  .author_id = rq->caller.id};
     const json_t *items;
     const char *description;
-    json_t *tags;
 
     TRY(mlflow_text(rq, "description", 2000, &description));
     TRY(mlflow_list(rq, "tags", MLFLOW_TAGS_MAX, &items));
-    TRY(mlflow_pairs(rq, items, 100000, &tags));
-    return registered_model_absent(
-        rq,
-        version_create(rq->db,
-                       &(struct version_draft){.project_id = auth_project_id(rq),
-                                               .kind = "model",
-                                               .asset = name,
-                                               .description = description,
-                                               .tags = tags,
-                                               .author_id = rq->caller.id},
-                       v),
-        name);
+    TRY(mlflow_pairs(rq, items, PROMPT_LONGEST, tags));
+    draft.tags = json_deep_copy(*tags);
+    arena_own(rq->arena, (json_t *)draft.tags, json_release);
+    for (size_t i = 0; i < sizeof(prompt_tags) / sizeof(prompt_tags[0]); i++)
+        json_object_del((json_t *)draft.tags, prompt_tags[i]);
+    draft.description = description;
+    return registered_model_absent(rq, version_create(rq->db, &draft, v), key->asset);
 }
 
 static enum err seal_files(struct request *rq, const struct origin *o, struct version *v)
@@ -177,19 +182,50 @@ static enum err trace(struct request *rq, const struct origin *o, const struct v
     return provenance_edge(rq->db, run, version_node(rq->arena, v), "produce", rq->id);
 }
 
+/* Of a prompt the text is the version: a template, or the messages of a chat. */
+static enum err seal_prompt(struct request *rq, const json_t *tags, struct version *v)
+{
+    const char *text = mlflow_member(tags, "mlflow.prompt.text");
+    const char *type = mlflow_member(tags, "_mlflow_prompt_type");
+    json_t *template = NULL;
+    json_t *facts;
+
+    if (text == NULL)
+        return fail(rq, ERR_INVALID, "Prompt `%s` does not contain a prompt text", v->asset);
+    if (type != NULL && strcmp(type, "chat") == 0) {
+        template = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        if (!json_is_array(template)) {
+            json_decref(template);
+            return fail(rq, ERR_INVALID, "The text of a chat prompt is a list of messages");
+        }
+    }
+    facts = json_pack("{s:o}", "template", template == NULL ? json_string(text) : template);
+    arena_own(rq->arena, facts, json_release);
+    return version_seal(rq->db, v, facts);
+}
+
 /* POST …/model-versions/create: the files are there already, so the version is sealed at once. */
 enum err post_mlflow_model_version(struct request *rq)
 {
     struct origin o = {.run_id = NULL};
+    struct version_key key;
     struct version v;
-    const char *name;
+    json_t *tags;
+    bool prompt;
 
-    TRY(registered_model_name(rq, &name));
-    TRY(read_origin(rq, &o));
-    TRY(read_run(rq, &o));
-    TRY(begin(rq, name, &v));
-    TRY(seal_files(rq, &o, &v));
-    TRY(trace(rq, &o, &v));
+    TRY(registered_model_key(rq, &key));
+    prompt = strcmp(key.kind, "prompt") == 0;
+    if (!prompt) {
+        TRY(read_origin(rq, &o));
+        TRY(read_run(rq, &o));
+    }
+    TRY(begin(rq, &key, &tags, &v));
+    if (prompt) {
+        TRY(seal_prompt(rq, tags, &v));
+    } else {
+        TRY(seal_files(rq, &o, &v));
+        TRY(trace(rq, &o, &v));
+    }
     request_object(rq, "%s", version_path(rq->arena, &v));
     request_audit(rq, "digest", json_string(v.digest));
     return model_version_reply(rq, &v);

@@ -15,7 +15,7 @@ enum { VERSION_FILES_MAX = 10000 };
 /* One state of an asset: files and facts about them, immutable once it is ready. */
 struct version {
     const char *id;
-    const char *kind; /* "model" or "dataset" */
+    const char *kind; /* one of auth/kinds.def */
     const char *project;
     const char *asset;
     int64_t number;
@@ -104,6 +104,8 @@ MUST_CHECK enum err version_add_file(struct db *db, const struct version *v,
 /* Somebody works on the files of a pending version: they cannot decide on it later. */
 MUST_CHECK enum err version_touch(struct db *db, const struct version *v, const char *principal_id);
 MUST_CHECK enum err version_remove_file(struct db *db, const struct version *v, const char *path);
+/* Whether a version of the kind may be all manifest, without files: prompts, connections… */
+bool kind_is_facts(const char *kind);
 /* Make a pending version ready: the manifest is its files and the members of facts (an object, or
  * NULL). Makes its node in the lineage and fills the version anew. ERR_CONFLICT when it has no
  * files or is not pending. */

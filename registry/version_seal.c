@@ -116,6 +116,14 @@ QUERY(version_seal_sql,
 QUERY(version_uploads_end,
       "DELETE FROM upload WHERE tenant_id = current_tenant() AND version_id = $1::uuid");
 
+/* Models and datasets are known to the lineage by longer names, of jobs' inputs and outputs. */
+static const char *node_kind(const char *kind)
+{
+    return strcmp(kind, "model") == 0     ? "model-version"
+           : strcmp(kind, "dataset") == 0 ? "dataset-version"
+                                          : kind;
+}
+
 enum err version_seal(struct db *db, struct version *v, const json_t *facts)
 {
     const struct version_file *file;
@@ -125,7 +133,8 @@ enum err version_seal(struct db *db, struct version *v, const json_t *facts)
     int64_t size = 0;
 
     TRY(version_files(db, v->id, &files));
-    if (files.count == 0 || strcmp(v->state, "pending") != 0)
+    if ((files.count == 0 && (facts == NULL || !kind_is_facts(v->kind))) ||
+        strcmp(v->state, "pending") != 0)
         return ERR_CONFLICT;
     file = files.items;
     for (size_t i = 0; i < files.count; i++)
@@ -136,7 +145,7 @@ enum err version_seal(struct db *db, struct version *v, const json_t *facts)
     TRY(db_change(
         db, &version_seal_sql,
         PARAMS(P_TEXT(v->id), P_BYTES(digest.bytes, SHA256_SIZE), P_JSON(manifest), P_INT(size))));
-    TRY(provenance_node(db, strcmp(v->kind, "model") == 0 ? "model-version" : "dataset-version",
-                        version_node(db->arena, v), v->project, digest.bytes));
+    TRY(provenance_node(db, node_kind(v->kind), version_node(db->arena, v), v->project,
+                        digest.bytes));
     return version_by_id(db, v->id, v);
 }

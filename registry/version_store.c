@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define VERSION_SHOWN                                                                              \
-    TEXT(struct version, id, 36), TEXT(struct version, kind, 10), NAME(struct version, project),   \
+    TEXT(struct version, id, 36), TEXT(struct version, kind, 16), NAME(struct version, project),   \
         NAME(struct version, asset), INT(struct version, number, 1, INT32_MAX),                    \
         TEXT(struct version, state, 10), OPT_TEXT(struct version, description, 2000),              \
         OBJECT(struct version, tags), TEXT(struct version, digest, 64),                            \

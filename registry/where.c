@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/where.h"
 
+#include "auth/auth.h"
 #include "registry/mlflow.h"
 
 #include <stdarg.h>
@@ -41,6 +42,15 @@ int where_bind(struct where *w, struct param value)
     }
     w->params[w->count++] = value;
     return (int)w->count;
+}
+
+void where_readable(struct where *w, const char *column, const struct readable *r)
+{
+    const struct param params[] = {READABLE_PARAMS(r)};
+
+    where_add(w, " AND ($%d::boolean OR %s = ANY ($%d::text[]))", where_bind(w, params[0]), column,
+              where_bind(w, params[1]));
+    where_add(w, " AND NOT %s = ANY ($%d::text[])", column, where_bind(w, params[2]));
 }
 
 bool where_lists(const char *words, const char *word)

@@ -21,6 +21,10 @@ void where_add(struct where *w, const char *format, ...) __attribute__((format(p
 /* Bind a value: its number, for "$%d". */
 int where_bind(struct where *w, struct param value);
 
+/* READABLE of auth/auth.h on a column with names. */
+struct readable;
+void where_readable(struct where *w, const char *column, const struct readable *r);
+
 /* A thing that can be searched for by columns and by named values. */
 struct where_attribute {
     const char *names;  /* " start_time created Created " */

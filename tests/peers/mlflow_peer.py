@@ -134,6 +134,59 @@ def writers(count):
             "history": len(client.get_metric_history(run.info.run_id, "m0"))}
 
 
+def registry(source, name):
+    """Everything the client can do to registered models and their versions."""
+    client, seen = MlflowClient(), {}
+    client.create_registered_model(name, tags={"a": "1"}, description="words")
+    first = client.copy_model_version(f"models:/{source}/1", name)
+    client.copy_model_version(f"models:/{source}/1", name)
+    client.update_registered_model(name, "other words")
+    client.set_registered_model_tag(name, "b", "2")
+    client.delete_registered_model_tag(name, "a")
+    client.update_model_version(name, "1", "the first")
+    client.set_model_version_tag(name, "1", "k", "v")
+    client.set_model_version_tag(name, "1", "gone", "v")
+    client.delete_model_version_tag(name, "1", "gone")
+    shown, version = client.get_registered_model(name), client.get_model_version(name, "1")
+    seen["model"] = [shown.description, shown.tags, version.description, version.tags, first.source]
+    seen["found"] = [m.name for m in client.search_registered_models(f"name = '{name}' AND tags.b = '2'", order_by=["name DESC"])]
+    seen["versions"] = [v.version for v in client.search_model_versions(f"name = '{name}'", order_by=["version_number ASC"])]
+    client.transition_model_version_stage(name, "1", "Staging")
+    seen["stage"] = client.transition_model_version_stage(name, "2", "Staging", archive_existing_versions=True).current_stage
+    seen["archived"] = client.get_model_version(name, "1").current_stage
+    seen["latest"] = [v.version for v in client.get_latest_versions(name, ["Staging"])]
+    seen["uri"] = client.get_model_version_download_uri(name, "1")
+    client.set_registered_model_alias(name, "champion", "1")
+    client.delete_registered_model_alias(name, "champion")
+    try:
+        client.transition_model_version_stage(name, "1", "Production")
+    except MlflowException as e:
+        seen["refused"] = e.error_code
+    client.create_registered_model(name + "-young")
+    seen["renamed"] = client.rename_registered_model(name + "-young", name + "-grown").name
+    seen["loaded"] = len(mlflow.pyfunc.load_model(f"models:/{name}/Staging").predict(data()[0]))
+    return seen
+
+
+def prompts(name):
+    first = mlflow.genai.register_prompt(name, "Hello {{who}}", commit_message="first", tags={"lang": "en"})
+    second = mlflow.genai.register_prompt(name, [{"role": "user", "content": "{{q}}?"}])
+    mlflow.genai.set_prompt_alias(name, "champion", first.version)
+    chat = mlflow.genai.load_prompt(f"prompts:/{name}/{second.version}")
+    seen = {"versions": [first.version, second.version], "chat": chat.template,
+            "text": mlflow.genai.load_prompt(f"prompts:/{name}@champion").format(who="you"),
+            "found": [p.name for p in mlflow.genai.search_prompts()],
+            "tagged": [p.name for p in mlflow.genai.search_prompts("tags.lang = 'de'")],
+            "all": [v.version for v in MlflowClient().search_prompt_versions(name)],
+            "models": [m.name for m in MlflowClient().search_registered_models()]}
+    mlflow.genai.delete_prompt_alias(name, "champion")
+    try:
+        mlflow.genai.set_prompt_alias(name, "production", first.version)
+    except MlflowException as e:
+        seen["refused"] = e.error_code
+    return seen
+
+
 def names(workspace):
     if workspace:
         mlflow.set_workspace(workspace)

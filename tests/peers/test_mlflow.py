@@ -93,6 +93,22 @@ def test_a_protected_alias_waits_for_its_approval(world, mlflow):
     assert mlflow(scientist, "protected", "iris", 1)["code"] is None
 
 
+def test_the_registry_whole(world, mlflow):
+    seen = mlflow(world["data-scientist"], "registry", "iris", "iris-copies")
+    assert seen["model"] == ["other words", {"b": "2"}, "the first", {"k": "v"}, "models:/iris/1"]
+    assert seen["found"] == ["iris-copies"] and [str(v) for v in seen["versions"]] == ["1", "2"]
+    assert seen["stage"] == "Staging" and seen["archived"] == "Archived" and [str(v) for v in seen["latest"]] == ["2"]
+    assert seen["uri"] == "mlflow-artifacts:/registered-models/iris-copies/1" and seen["refused"] == "PERMISSION_DENIED"
+    assert seen["renamed"] == "iris-copies-grown" and seen["loaded"] == 150
+
+
+def test_prompts(world, mlflow):
+    seen = mlflow(world["data-scientist"], "prompts", "hello")
+    assert seen["versions"] == [1, 2] and seen["chat"] == [{"role": "user", "content": "{{q}}?"}] and seen["text"] == "Hello you"
+    assert seen["found"] == ["hello"] and seen["tagged"] == [] and sorted(seen["all"]) == [1, 2] and "hello" not in seen["models"]
+    assert seen["refused"] == "PERMISSION_DENIED"
+
+
 def test_lineage_knows_what_the_client_did(world):
     found = world["auditor"].ok("GET", "/v1/lineage?node=projects/credit/models/iris/versions/1&direction=upstream&depth=5")
     kinds = {n["kind"] for n in found.get("nodes", found.get("value", []))}
