@@ -163,7 +163,8 @@ def registry(source, name):
     except MlflowException as e:
         seen["refused"] = e.error_code
     client.create_registered_model(name + "-young")
-    seen["renamed"] = client.rename_registered_model(name + "-young", name + "-grown").name
+    client.rename_registered_model(name + "-young", name + "-grown")
+    seen["renamed"] = client.get_registered_model(name + "-grown").name
     seen["loaded"] = len(mlflow.pyfunc.load_model(f"models:/{name}/Staging").predict(data()[0]))
     return seen
 
