@@ -2,6 +2,7 @@
 #include "auth/authorize.h"
 
 #include "auth/access_jwt.h"
+#include "auth/passkey.h"
 #include "auth/password.h"
 #include "auth/scope.h"
 #include "auth/second_factor.h"
@@ -211,7 +212,7 @@ enum err authorize_commit(struct request *rq, struct authorize *z)
     return request_tx(rq, commit);
 }
 
-enum err authorize_sign_in(struct request *rq, const struct form *f, struct sign_in *who)
+static enum err with_password(struct request *rq, const struct form *f, struct sign_in *who)
 {
     const char *tenant = form_get(f, "tenant");
     const char *user = form_get(f, "user");
@@ -230,6 +231,16 @@ enum err authorize_sign_in(struct request *rq, const struct form *f, struct sign
     if (e == ERR_CREDENTIALS)
         return fail(rq, e, "the tenant, user or password is wrong");
     TRY(e);
-    TRY(second_factor_check(rq, form_get(f, "code"), who));
+    return second_factor_check(rq, form_get(f, "code"), who);
+}
+
+enum err authorize_sign_in(struct request *rq, const struct form *f, struct sign_in *who)
+{
+    enum err e =
+        form_get(f, "ceremony") != NULL ? passkey_sign_in(rq, f, who) : with_password(rq, f, who);
+
+    if (e == ERR_STEP_UP && who->passkeys)
+        TRY(passkey_ask(rq, who));
+    TRY(e);
     return login_session_enter(rq, who->tenant_id, who->id, NULL);
 }

@@ -40,10 +40,17 @@ enum err authorize_consent_page(struct request *rq, const struct authorize *z);
 /* Session, consent and code, in one transaction with the audit entry; fills z->code. */
 MUST_CHECK enum err authorize_commit(struct request *rq, struct authorize *z);
 
-/* A person who signs in on a page of ours: tenant, user, password, code (second factor). */
+/* A person who signs in on a page of ours: tenant, user, password, code (second factor); or, when a
+ * passkey was asked for, tenant, ceremony and credential. ERR_STEP_UP: who->ceremony is what to ask
+ * for on the page, NULL for a code. */
 MUST_CHECK enum err authorize_sign_in(struct request *rq, const struct form *f,
                                       struct sign_in *who);
+/* Is the page to be shown again? */
+bool authorize_asks_again(enum err e);
 /* The inputs for that. tenant NULL: it is asked for. */
 void authorize_inputs(struct text *t, const char *tenant, const char *user);
+/* How a page with such forms ends: it has a script only when a passkey is asked for. */
+enum err authorize_send_page(struct request *rq, struct text *t, unsigned status, const char *next,
+                             const struct sign_in *who);
 
 #endif

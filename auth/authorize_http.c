@@ -82,7 +82,7 @@ static enum err sign_in_and_go_on(struct request *rq, struct authorize *z)
 
     if (e == OK && strcmp(z->who.tenant_id, z->client.tenant_id) != 0)
         return fail(rq, ERR_DENIED, "tenant: is not the client's");
-    if (e == ERR_CREDENTIALS || e == ERR_RATE || e == ERR_STEP_UP || e == ERR_TOKEN) {
+    if (authorize_asks_again(e)) {
         (void)authorize_sign_in_page(rq, z, err_status(e), rq->detail);
         return e;
     }

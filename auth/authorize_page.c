@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/authorize.h"
 
+#include "auth/passkey.h"
+
 #include <string.h>
 
 /* Browsers check form-action again when we redirect: the client's origin, or its scheme. */
@@ -57,14 +59,26 @@ enum err authorize_sign_in_page(struct request *rq, const struct authorize *z, u
     text_puts(&t, ", in the tenant <b>");
     page_text(&t, z->client.tenant);
     text_puts(&t, "</b>.</p>\n");
-    if (alert != NULL) {
-        text_puts(&t, "<p class=\"alert\" role=\"alert\">");
-        page_text(&t, alert);
-        text_puts(&t, "</p>\n");
+    page_alert(&t, alert);
+    if (z->who.ceremony != NULL) {
+        begin_form(rq, &t, z);
+        page_hidden(&t, "tenant", z->client.tenant);
+        passkey_inputs(&t, z->who.ceremony, "Use your passkey");
     }
     begin_form(rq, &t, z);
     authorize_inputs(&t, z->client.tenant, form_get(&z->form, "user"));
-    return page_send(rq, &t, status, origin_of(rq->arena, z->want.redirect_uri));
+    return authorize_send_page(rq, &t, status, origin_of(rq->arena, z->want.redirect_uri), &z->who);
+}
+
+bool authorize_asks_again(enum err e)
+{
+    return e == ERR_CREDENTIALS || e == ERR_RATE || e == ERR_STEP_UP || e == ERR_TOKEN;
+}
+
+enum err authorize_send_page(struct request *rq, struct text *t, unsigned status, const char *next,
+                             const struct sign_in *who)
+{
+    return page_send_script(rq, t, status, next, who->ceremony == NULL ? NULL : passkey_script);
 }
 
 enum err authorize_consent_page(struct request *rq, const struct authorize *z)

@@ -4,6 +4,7 @@
 #include "auth/authorize.h"
 #include "auth/delay.h"
 #include "auth/handlers.h"
+#include "auth/passkey.h"
 #include "auth/session.h"
 
 #include <string.h>
@@ -35,14 +36,15 @@ static enum err sign_in_page(struct request *rq, const struct confirming *k, uns
     struct text t;
 
     page_begin(&t, "Sign in to confirm a device");
-    if (alert != NULL) {
-        text_puts(&t, "<p class=\"alert\" role=\"alert\">");
-        page_text(&t, alert);
-        text_puts(&t, "</p>\n");
+    page_alert(&t, alert);
+    if (k->who.ceremony != NULL) {
+        begin_form(&t, k, token);
+        page_hidden(&t, "tenant", k->who.tenant);
+        passkey_inputs(&t, k->who.ceremony, "Use your passkey");
     }
     begin_form(&t, k, token);
     authorize_inputs(&t, NULL, form_get(&k->form, "user"));
-    return page_send(rq, &t, status, NULL);
+    return authorize_send_page(rq, &t, status, NULL, &k->who);
 }
 
 static enum err code_page(struct request *rq, const struct confirming *k, unsigned status,
@@ -52,11 +54,7 @@ static enum err code_page(struct request *rq, const struct confirming *k, unsign
     struct text t;
 
     page_begin(&t, "Which device?");
-    if (alert != NULL) {
-        text_puts(&t, "<p class=\"alert\" role=\"alert\">");
-        page_text(&t, alert);
-        text_puts(&t, "</p>\n");
-    }
+    page_alert(&t, alert);
     begin_form(&t, &(struct confirming){.user_code = ""}, token);
     text_puts(&t, "<label for=\"user_code\">The code it shows</label><input id=\"user_code\" "
                   "name=\"user_code\" required maxlength=\"12\" autocomplete=\"off\" value=\"");
@@ -163,7 +161,7 @@ static enum err sign_in_here(struct request *rq, struct confirming *k)
 {
     enum err e = authorize_sign_in(rq, &k->form, &k->who);
 
-    if (e == ERR_CREDENTIALS || e == ERR_RATE || e == ERR_STEP_UP || e == ERR_TOKEN) {
+    if (authorize_asks_again(e)) {
         (void)sign_in_page(rq, k, err_status(e), rq->detail);
         return e;
     }
@@ -198,7 +196,7 @@ enum err post_device(struct request *rq)
     TRY(page_check(rq, form_get(&k.form, "csrf")));
     TRY(look(rq, &k));
     decision = form_get(&k.form, "decision");
-    if (form_get(&k.form, "password") != NULL)
+    if (form_get(&k.form, "password") != NULL || form_get(&k.form, "ceremony") != NULL)
         return sign_in_here(rq, &k);
     if (!k.signed_in)
         return fail(rq, ERR_DENIED, "you are not signed in any more; go back and reload");

@@ -3,13 +3,8 @@
 
 #include "core/text.h"
 
-#include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/param_build.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { MODULUS_MAX = RSA_BITS_MAX / 8, COORDINATE = 32, EXPONENT_MAX = 8 };
 
 static const struct {
     const char *name;
@@ -38,73 +33,38 @@ static long bytes_of(const json_t *json, const char *name, uint8_t *out, size_t 
     return base64url_decode(text, strlen(text), out, max);
 }
 
-/* Takes parameters. NULL when OpenSSL does not find them a good public key. */
-static EVP_PKEY *make(const char *type, OSSL_PARAM *parameters)
-{
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-    EVP_PKEY_CTX *check = NULL;
-    EVP_PKEY *key = NULL;
-
-    if (context != NULL && parameters != NULL && EVP_PKEY_fromdata_init(context) == 1 &&
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1)
-        check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-    if (check == NULL || EVP_PKEY_public_check(check) != 1) {
-        EVP_PKEY_free(key);
-        key = NULL;
-    }
-    EVP_PKEY_CTX_free(check);
-    EVP_PKEY_CTX_free(context);
-    OSSL_PARAM_free(parameters);
-    ERR_clear_error();
-    return key;
-}
-
 static EVP_PKEY *rsa_key(const json_t *jwk)
 {
-    uint8_t n[MODULUS_MAX];
+    uint8_t n[RSA_BITS_MAX / 8];
     uint8_t e[EXPONENT_MAX];
     long n_length = bytes_of(jwk, "n", n, sizeof(n));
     long e_length = bytes_of(jwk, "e", e, sizeof(e));
-    BIGNUM *modulus = n_length <= 0 ? NULL : BN_bin2bn(n, (int)n_length, NULL);
-    BIGNUM *exponent = e_length <= 0 ? NULL : BN_bin2bn(e, (int)e_length, NULL);
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    EVP_PKEY *key = NULL;
 
-    if (modulus != NULL && exponent != NULL && build != NULL &&
-        BN_num_bits(modulus) >= RSA_BITS_MIN && BN_is_odd(exponent) && BN_num_bits(exponent) > 16 &&
-        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
-        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, exponent) == 1)
-        key = make("RSA", OSSL_PARAM_BLD_to_param(build));
-    OSSL_PARAM_BLD_free(build);
-    BN_free(modulus);
-    BN_free(exponent);
-    return key;
+    return n_length <= 0 || e_length <= 0
+               ? NULL
+               : public_key_rsa(n, (size_t)n_length, e, (size_t)e_length);
 }
 
 static EVP_PKEY *p256_key(const json_t *jwk)
 {
-    uint8_t point[1 + 2 * COORDINATE] = {4};
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    EVP_PKEY *key = NULL;
+    uint8_t x[CURVE_BYTES];
+    uint8_t y[CURVE_BYTES];
 
-    if (build != NULL && strcmp(member(jwk, "crv"), "P-256") == 0 &&
-        bytes_of(jwk, "x", point + 1, COORDINATE) == COORDINATE &&
-        bytes_of(jwk, "y", point + 1 + COORDINATE, COORDINATE) == COORDINATE &&
-        OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) == 1 &&
-        OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)) == 1)
-        key = make("EC", OSSL_PARAM_BLD_to_param(build));
-    OSSL_PARAM_BLD_free(build);
-    return key;
+    return strcmp(member(jwk, "crv"), "P-256") == 0 &&
+                   bytes_of(jwk, "x", x, sizeof(x)) == CURVE_BYTES &&
+                   bytes_of(jwk, "y", y, sizeof(y)) == CURVE_BYTES
+               ? public_key_p256(x, y)
+               : NULL;
 }
 
 static EVP_PKEY *ed25519_key(const json_t *jwk)
 {
-    uint8_t bytes[COORDINATE];
+    uint8_t bytes[CURVE_BYTES];
 
-    if (strcmp(member(jwk, "crv"), "Ed25519") != 0 ||
-        bytes_of(jwk, "x", bytes, sizeof(bytes)) != COORDINATE)
-        return NULL;
-    return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bytes, sizeof(bytes));
+    return strcmp(member(jwk, "crv"), "Ed25519") == 0 &&
+                   bytes_of(jwk, "x", bytes, sizeof(bytes)) == CURVE_BYTES
+               ? public_key_ed25519(bytes)
+               : NULL;
 }
 
 /* alg is what the key says it is for; a name that its type cannot serve makes it useless. */

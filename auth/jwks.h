@@ -3,11 +3,12 @@
 #define AUTH_JWKS_H
 
 #include "auth/jwt.h"
+#include "auth/public_key.h"
 
 /* Foreign signing keys (RFC 7517). Every key is good for one algorithm, RFC 8725 §3.1: the one it
  * names, else RS256 for RSA, ES256 for P-256 and EdDSA for Ed25519. */
 enum jws_alg { JWS_RS256 = 1, JWS_PS256 = 2, JWS_ES256 = 4, JWS_EDDSA = 8, JWS_ALL = 15 };
-enum { JWKS_MAX = 64, FOREIGN_KID_MAX = 128, RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192 };
+enum { JWKS_MAX = 64, FOREIGN_KID_MAX = 128 };
 
 /* 0 for a name that is not one of these. */
 enum jws_alg jws_alg_find(const char *name);

@@ -47,6 +47,15 @@ void page_begin(struct text *t, const char *title)
     text_puts(t, "</h1>\n");
 }
 
+void page_alert(struct text *t, const char *what)
+{
+    if (what == NULL)
+        return;
+    text_puts(t, "<p class=\"alert\" role=\"alert\">");
+    page_text(t, what);
+    text_puts(t, "</p>\n");
+}
+
 void page_hidden(struct text *t, const char *name, const char *value)
 {
     if (value == NULL)
@@ -58,17 +67,26 @@ void page_hidden(struct text *t, const char *name, const char *value)
     text_puts(t, "\">\n");
 }
 
-static void set_policy(struct request *rq, const char *next)
+/* CSP 3 §8.4: an element's text is allowed by its digest. */
+static const char *hash_source(struct arena *a, const char *directive, const char *text)
 {
-    struct digest d = sha256_of(style, strlen(style));
+    struct digest d;
 
-    request_set_header(
-        rq, "Content-Security-Policy",
-        arena_printf(rq->arena,
-                     "default-src 'none'; style-src 'sha256-%s'; form-action 'self'%s%s; "
-                     "frame-ancestors 'none'; base-uri 'none'",
-                     base64_encode(rq->arena, d.bytes, SHA256_SIZE), next == NULL ? "" : " ",
-                     next == NULL ? "" : next));
+    if (text == NULL)
+        return "";
+    d = sha256_of(text, strlen(text));
+    return arena_printf(a, "%s 'sha256-%s'; ", directive, base64_encode(a, d.bytes, SHA256_SIZE));
+}
+
+static void set_policy(struct request *rq, const char *next, const char *script)
+{
+    request_set_header(rq, "Content-Security-Policy",
+                       arena_printf(rq->arena,
+                                    "default-src 'none'; %s%sform-action 'self'%s%s; "
+                                    "frame-ancestors 'none'; base-uri 'none'",
+                                    hash_source(rq->arena, "style-src", style),
+                                    hash_source(rq->arena, "script-src", script),
+                                    next == NULL ? "" : " ", next == NULL ? "" : next));
     request_set_header(rq, "X-Frame-Options", "DENY");
     request_set_header(rq, "X-Content-Type-Options", "nosniff");
     request_set_header(rq, "Referrer-Policy", "same-origin");
@@ -77,11 +95,19 @@ static void set_policy(struct request *rq, const char *next)
 
 enum err page_send(struct request *rq, struct text *t, unsigned status, const char *next)
 {
+    return page_send_script(rq, t, status, next, NULL);
+}
+
+enum err page_send_script(struct request *rq, struct text *t, unsigned status, const char *next,
+                          const char *script)
+{
+    if (script != NULL)
+        text_printf(t, "<script>%s</script>", script);
     text_puts(t, "</main></body></html>\n");
     arena_own(rq->arena, t->data, free);
     if (t->failed)
         return fail(rq, ERR_INTERNAL, "the page is too large");
-    set_policy(rq, next);
+    set_policy(rq, next, script);
     request_status(rq, status);
     return request_reply_bytes(rq, "text/html; charset=utf-8", t->data, t->length);
 }

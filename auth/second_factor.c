@@ -90,28 +90,82 @@ enum err second_factor_check(struct request *rq, const char *code, struct sign_i
     struct factors f;
 
     TRY(factors_of(rq->db, who->tenant_id, who->id, &f));
-    if (!f.totp)
+    if (!f.totp && !f.webauthn)
         return OK;
-    if (code == NULL) {
-        rq->target = "code";
-        return fail(rq, ERR_STEP_UP, "code: the code of your second factor is needed");
-    }
-    return try_code(rq, code, who);
+    if (code != NULL)
+        return try_code(rq, code, who);
+    who->passkeys = f.webauthn;
+    rq->target = "code";
+    return f.totp ? fail(rq, ERR_STEP_UP, "code: the code of your second factor is needed")
+                  : fail(rq, ERR_STEP_UP,
+                         "code: your second factor is a passkey, which a browser asks for; a "
+                         "recovery code does too");
+}
+
+static enum err too_old(struct request *rq, const struct factors *f)
+{
+    return fail(rq, ERR_STEP_UP,
+                "this needs a second factor shown within %lld s; POST /v1/me/step-up takes its "
+                "code, /v1/me/step-up/passkey a passkey",
+                (long long)f->max_age);
+}
+
+static int64_t age_of(int64_t mfa_ms)
+{
+    return mfa_ms == 0 ? INT64_MAX : (time_now_ms() - mfa_ms) / 1000;
 }
 
 enum err second_factor_fresh(struct request *rq)
 {
     const struct session *s = session_of(rq);
-    int64_t age = s->claims.mfa_ms == 0 ? INT64_MAX : (time_now_ms() - s->claims.mfa_ms) / 1000;
     struct factors f;
 
     if (rq->caller.kind != PRINCIPAL_USER)
         return OK;
     TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, &f));
-    if ((!f.totp && !f.webauthn && !f.required) || age <= f.max_age)
+    if ((!f.totp && !f.webauthn && !f.required) || age_of(s->claims.mfa_ms) <= f.max_age)
         return OK;
-    return fail(
-        rq, ERR_STEP_UP,
-        "this needs a second factor shown within %lld s; POST /v1/me/step-up takes its code",
-        (long long)f.max_age);
+    return too_old(rq, &f);
+}
+
+enum err second_factor_own(struct request *rq, int64_t mfa_ms, struct factors *out)
+{
+    TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, out));
+    return (!out->totp && !out->webauthn) || age_of(mfa_ms) <= out->max_age ? OK : too_old(rq, out);
+}
+
+enum err second_factor_person(struct request *rq)
+{
+    const struct session *s = session_of(rq);
+
+    if (rq->caller.kind != PRINCIPAL_USER || s->claims.kind != TOKEN_ACCESS ||
+        s->claims.session[0] == '\0' || s->claims.limited)
+        return fail(rq, ERR_DENIED, "second factors are for users who have signed in here");
+    return OK;
+}
+
+enum err second_factor_reply(struct request *rq, const char *amr, json_t *more)
+{
+    const struct session *s = session_of(rq);
+
+    return sign_in_reply(rq,
+                         &(struct bearer){.tenant_id = rq->caller.tenant_id,
+                                          .tenant = rq->caller.tenant,
+                                          .id = rq->caller.id,
+                                          .name = rq->caller.name,
+                                          .kind = "user",
+                                          .session_id = s->claims.session,
+                                          .auth_ms = s->claims.auth_ms,
+                                          .mfa_ms = time_now_ms(),
+                                          .amr = amr},
+                         more);
+}
+
+json_t *recovery_list(const struct texts *codes)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < codes->count; i++)
+        json_array_append_new(list, json_string(codes->items[i]));
+    return list;
 }

@@ -6,6 +6,8 @@
 #include "auth/token.h"
 #include "core/request.h"
 
+struct ceremony;
+
 /* Who signs in with a password, and where. */
 struct sign_in {
     const char *tenant_id;
@@ -14,9 +16,11 @@ struct sign_in {
     const char *id;
     const char *name;
     const char *password_hash;
-    const char *amr; /* how: "pwd", and more with a second factor (RFC 8176) */
-    int64_t auth_ms; /* when */
-    int64_t mfa_ms;  /* with a second factor; 0 for none */
+    const char *amr;           /* how: "pwd", and more with a second factor (RFC 8176) */
+    int64_t auth_ms;           /* when */
+    int64_t mfa_ms;            /* with a second factor; 0 for none */
+    bool passkeys;             /* there are some, and a code was not given */
+    struct ceremony *ceremony; /* on a page: how to use one; NULL for none */
 };
 
 /* ERR_CREDENTIALS for any reason, after the same time; ERR_RATE, before any work, while the account

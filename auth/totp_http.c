@@ -29,17 +29,6 @@ struct work {
     const char *codes[RECOVERY_CODES];
 };
 
-/* A factor belongs to a person who is there: not to a token somebody found. */
-static enum err must_be_signed_in(struct request *rq)
-{
-    const struct session *s = session_of(rq);
-
-    if (rq->caller.kind != PRINCIPAL_USER || s->claims.kind != TOKEN_ACCESS ||
-        s->claims.session[0] == '\0' || s->claims.limited)
-        return fail(rq, ERR_DENIED, "second factors are for users who have signed in here");
-    return OK;
-}
-
 /* RFC 4648 §6. */
 static void base32(const uint8_t secret[TOTP_SECRET], char out[BASE32_TEXT + 1])
 {
@@ -69,10 +58,15 @@ enum err post_my_totp(struct request *rq)
     struct totp_body b;
     struct work w = {.code = NULL};
     char text[BASE32_TEXT + 1];
+    struct factors f = {.totp = false};
     enum err e;
 
     TRY(request_read(rq, &b));
-    TRY(must_be_signed_in(rq));
+    TRY(second_factor_person(rq));
+    e = second_factor_own(rq, session_of(rq)->claims.mfa_ms, &f);
+    if (f.totp)
+        return fail(rq, ERR_CONFLICT, "there are one-time codes already; remove them first");
+    TRY(e);
     e = sign_in_again(rq, b.password);
     rq->target = "password";
     if (e == ERR_CREDENTIALS)
@@ -93,24 +87,6 @@ enum err post_my_totp(struct request *rq)
                       arena_printf(rq->arena,
                                    "otpauth://totp/Chancery:%s%%2F%s?secret=%s&issuer=Chancery",
                                    rq->caller.tenant, rq->caller.name, text)));
-}
-
-/* The same session, and from now on with a second factor. */
-static enum err reply_fresh(struct request *rq, const char *amr, json_t *more)
-{
-    const struct session *s = session_of(rq);
-
-    return sign_in_reply(rq,
-                         &(struct bearer){.tenant_id = rq->caller.tenant_id,
-                                          .tenant = rq->caller.tenant,
-                                          .id = rq->caller.id,
-                                          .name = rq->caller.name,
-                                          .kind = "user",
-                                          .session_id = s->claims.session,
-                                          .auth_ms = s->claims.auth_ms,
-                                          .mfa_ms = time_now_ms(),
-                                          .amr = amr},
-                         more);
 }
 
 static enum err confirm(struct request *rq)
@@ -135,11 +111,10 @@ enum err post_my_totp_confirm(struct request *rq)
 {
     struct totp_body b;
     struct work w = {.code = NULL};
-    json_t *list;
     enum err e;
 
     TRY(request_read(rq, &b));
-    TRY(must_be_signed_in(rq));
+    TRY(second_factor_person(rq));
     w.code = b.code;
     rq->work = &w;
     e = request_tx(rq, confirm);
@@ -148,14 +123,15 @@ enum err post_my_totp_confirm(struct request *rq)
     if (e == ERR_NOT_FOUND)
         return fail(rq, ERR_CONFLICT, "there is no secret that waits; POST /v1/me/totp makes one");
     TRY(e);
-    list = json_array();
-    for (size_t i = 0; i < RECOVERY_CODES; i++)
-        json_array_append_new(list, json_string(w.codes[i]));
-    return reply_fresh(rq, "pwd otp mfa", json_pack("{s:o}", "recovery_codes", list));
+    return second_factor_reply(
+        rq, "pwd otp mfa",
+        json_pack("{s:o}", "recovery_codes",
+                  recovery_list(&(struct texts){.items = w.codes, .count = RECOVERY_CODES})));
 }
 
-/* The code is tried first, in a transaction of its own: a wrong one counts even so. */
-static enum err show_code(struct request *rq, const char *code, struct sign_in *who)
+/* The code is tried first, in a transaction of its own: a wrong one counts even so. any: a recovery
+ * code that stands in for a passkey will do. */
+static enum err show_code(struct request *rq, const char *code, bool any, struct sign_in *who)
 {
     struct factors f;
     enum err e;
@@ -165,7 +141,7 @@ static enum err show_code(struct request *rq, const char *code, struct sign_in *
                             .id = rq->caller.id,
                             .name = rq->caller.name};
     TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, &f));
-    if (!f.totp)
+    if (!f.totp && !(any && f.webauthn))
         return fail(rq, ERR_CONFLICT, "there are no one-time codes; POST /v1/me/totp begins");
     e = second_factor_check(rq, code, who);
     return e == ERR_CREDENTIALS ? wrong_code(rq) : e;
@@ -187,11 +163,11 @@ enum err post_my_step_up(struct request *rq)
     struct sign_in who;
 
     TRY(request_read(rq, &b));
-    TRY(must_be_signed_in(rq));
-    TRY(show_code(rq, b.code, &who));
+    TRY(second_factor_person(rq));
+    TRY(show_code(rq, b.code, true, &who));
     rq->work = &who;
     TRY(request_tx(rq, step_up));
-    return reply_fresh(rq, who.amr, NULL);
+    return second_factor_reply(rq, who.amr, NULL);
 }
 
 static enum err take_away(struct request *rq)
@@ -208,8 +184,8 @@ enum err post_my_totp_remove(struct request *rq)
     struct sign_in who;
 
     TRY(request_read(rq, &b));
-    TRY(must_be_signed_in(rq));
-    TRY(show_code(rq, b.code, &who));
+    TRY(second_factor_person(rq));
+    TRY(show_code(rq, b.code, false, &who));
     TRY(request_tx(rq, take_away));
     return request_reply_empty(rq);
 }

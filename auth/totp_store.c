@@ -109,22 +109,36 @@ QUERY(recovery_use_sql, "UPDATE recovery_code SET used_at = now() WHERE tenant_i
                         " current_tenant() AND principal_id = $1::uuid AND hash = $2"
                         " AND used_at IS NULL");
 
-enum err totp_use(struct db *db, const char *principal_id, const char *code, const char **amr)
+static enum err use_recovery(struct db *db, const char *principal_id, const char *code)
 {
     struct digest hash = sha256_of(code, strlen(code));
-    struct totp t;
-    enum err e = db_one(db, &totp_lock_sql, columns, &t, PARAMS(P_TEXT(principal_id)));
 
-    if (e == ERR_NOT_FOUND || (e == OK && !t.confirmed))
+    return db_change(db, &recovery_use_sql,
+                     PARAMS(P_TEXT(principal_id), P_BYTES(hash.bytes, SHA256_SIZE)));
+}
+
+enum err totp_use(struct db *db, const char *principal_id, const char *code, const char **amr)
+{
+    bool recovery = strlen(code) != TOTP_DIGITS;
+    struct totp t = {.confirmed = false};
+    enum err e = recovery ? use_recovery(db, principal_id, code)
+                          : db_one(db, &totp_lock_sql, columns, &t, PARAMS(P_TEXT(principal_id)));
+
+    *amr = recovery ? "pwd kba mfa" : "pwd otp mfa";
+    if (e == ERR_NOT_FOUND || (e == OK && !recovery && !t.confirmed))
         return ERR_CREDENTIALS;
-    TRY(e);
-    *amr = "pwd otp mfa";
-    if (strlen(code) == TOTP_DIGITS)
-        return spend(db, principal_id, &t, code);
-    *amr = "pwd kba mfa";
-    e = db_change(db, &recovery_use_sql,
-                  PARAMS(P_TEXT(principal_id), P_BYTES(hash.bytes, SHA256_SIZE)));
-    return e == ERR_NOT_FOUND ? ERR_CREDENTIALS : e;
+    return e != OK || recovery ? e : spend(db, principal_id, &t, code);
+}
+
+QUERY(recovery_sweep_sql,
+      "DELETE FROM recovery_code WHERE tenant_id = current_tenant() AND principal_id = $1::uuid"
+      " AND NOT EXISTS (SELECT FROM totp WHERE tenant_id = current_tenant() AND principal_id ="
+      " $1::uuid AND confirmed_at IS NOT NULL) AND NOT EXISTS (SELECT FROM webauthn_credential"
+      " WHERE tenant_id = current_tenant() AND principal_id = $1::uuid)");
+
+enum err recovery_codes_sweep(struct db *db, const char *principal_id)
+{
+    return db_run(db, &recovery_sweep_sql, NULL, PARAMS(P_TEXT(principal_id)));
 }
 
 QUERY(totp_remove_sql, "DELETE FROM totp WHERE tenant_id = current_tenant()"
@@ -134,12 +148,12 @@ QUERY(webauthn_remove_sql, "DELETE FROM webauthn_credential WHERE tenant_id = cu
 
 enum err totp_remove(struct db *db, const char *principal_id)
 {
-    TRY(db_run(db, &recovery_clear_sql, NULL, PARAMS(P_TEXT(principal_id))));
-    return db_run(db, &totp_remove_sql, NULL, PARAMS(P_TEXT(principal_id)));
+    TRY(db_run(db, &totp_remove_sql, NULL, PARAMS(P_TEXT(principal_id))));
+    return recovery_codes_sweep(db, principal_id);
 }
 
 enum err factors_remove(struct db *db, const char *principal_id)
 {
-    TRY(totp_remove(db, principal_id));
-    return db_run(db, &webauthn_remove_sql, NULL, PARAMS(P_TEXT(principal_id)));
+    TRY(db_run(db, &webauthn_remove_sql, NULL, PARAMS(P_TEXT(principal_id))));
+    return totp_remove(db, principal_id);
 }

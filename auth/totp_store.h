@@ -18,6 +18,8 @@ MUST_CHECK enum err totp_confirm(struct db *db, const char *principal_id, const 
 /* RECOVERY_CODES new ones instead of all old ones; texts in the arena. */
 MUST_CHECK enum err recovery_codes_make(struct db *db, const char *principal_id,
                                         const char *codes[RECOVERY_CODES]);
+/* None, unless there is a second factor that they can stand in for. */
+MUST_CHECK enum err recovery_codes_sweep(struct db *db, const char *principal_id);
 /* A code of the app, or a recovery code, each good once: ERR_CREDENTIALS. *amr says which. */
 MUST_CHECK enum err totp_use(struct db *db, const char *principal_id, const char *code,
                              const char **amr);

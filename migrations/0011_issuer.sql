@@ -194,10 +194,12 @@ CREATE TABLE webauthn_credential (
     id            uuid        NOT NULL,
     principal_id  uuid        NOT NULL,
     name          text        NOT NULL CONSTRAINT webauthn_credential_name CHECK (length(name) BETWEEN 1 AND 100),
-    credential_id bytea       NOT NULL,
+    credential_id bytea       NOT NULL
+        CONSTRAINT webauthn_credential_credential_id CHECK (length(credential_id) BETWEEN 16 AND 1023),
     public        bytea       NOT NULL,
-    algorithm     bigint      NOT NULL CONSTRAINT webauthn_credential_algorithm CHECK (algorithm IN (-7, -8)),
+    algorithm     bigint      NOT NULL CONSTRAINT webauthn_credential_algorithm CHECK (algorithm IN (-7, -8, -257)),
     counter       bigint      NOT NULL,
+    synced        boolean     NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
     last_used_at  timestamptz,
     CONSTRAINT webauthn_credential_key PRIMARY KEY (tenant_id, id),
@@ -205,8 +207,29 @@ CREATE TABLE webauthn_credential (
     CONSTRAINT webauthn_credential_principal FOREIGN KEY (tenant_id, principal_id) REFERENCES principal
 );
 COMMENT ON TABLE webauthn_credential IS 'A security key or passkey; public is its SubjectPublicKeyInfo in DER.';
+COMMENT ON COLUMN webauthn_credential.synced IS 'Whether its maker can copy it to other devices (backup eligible), which never changes.';
 CREATE INDEX webauthn_credential_by_principal ON webauthn_credential (tenant_id, principal_id);
 CALL tenant_table('webauthn_credential', 'SELECT, INSERT, UPDATE, DELETE');
+
+CREATE TABLE webauthn_challenge (
+    tenant_id    uuid        NOT NULL,
+    id           uuid        NOT NULL,
+    principal_id uuid        NOT NULL,
+    purpose      text        NOT NULL
+        CONSTRAINT webauthn_challenge_purpose CHECK (purpose IN ('register', 'sign-in', 'step-up')),
+    session_id   uuid,
+    hash         bytea       NOT NULL CONSTRAINT webauthn_challenge_hash CHECK (length(hash) = 32),
+    expires_at   timestamptz NOT NULL,
+    CONSTRAINT webauthn_challenge_key PRIMARY KEY (tenant_id, id),
+    CONSTRAINT webauthn_challenge_principal FOREIGN KEY (tenant_id, principal_id) REFERENCES principal,
+    CONSTRAINT webauthn_challenge_session FOREIGN KEY (tenant_id, session_id) REFERENCES login_session ON DELETE CASCADE,
+    CONSTRAINT webauthn_challenge_of_session CHECK ((purpose = 'sign-in') = (session_id IS NULL))
+);
+COMMENT ON TABLE webauthn_challenge IS 'Something for a passkey to sign, once: it is gone with the first try. One for sign-in says that the password was right.';
+COMMENT ON COLUMN webauthn_challenge.hash IS 'SHA-256 of the handle that its asker holds; the challenge itself.';
+CREATE INDEX webauthn_challenge_by_principal ON webauthn_challenge (tenant_id, principal_id);
+CREATE INDEX webauthn_challenge_by_session ON webauthn_challenge (tenant_id, session_id);
+CALL tenant_table('webauthn_challenge', 'SELECT, INSERT, DELETE');
 
 CREATE TABLE mfa_policy (
     tenant_id   uuid    NOT NULL CONSTRAINT mfa_policy_key PRIMARY KEY CONSTRAINT mfa_policy_tenant REFERENCES tenant,
