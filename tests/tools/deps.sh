@@ -6,7 +6,7 @@ build="gcc make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libjwt-dev lib
     liblapacke-dev libcurl4-openssl-dev libgnutls28-dev libargon2-dev libseccomp-dev zlib1g-dev libp11-kit-dev postgresql"
 test="python3 python3-pytest python3-requests python3-cryptography curl softhsm2 opensc"
 # Not apache2, which would start a service of the machine.
-peers="apache2-bin libapache2-mod-auth-openidc python3-authlib"
+peers="apache2-bin libapache2-mod-auth-openidc python3-authlib chromium chromium-driver"
 check="clang-format clang-tidy cppcheck clang"
 fuzz="clang libclang-rt-14-dev"
 bench="python3-sklearn python3-numpy python3-pytest wrk postgresql-contrib"
