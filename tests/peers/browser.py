@@ -6,8 +6,10 @@ import os
 import pathlib
 import shutil
 import socket
+import ssl
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 import requests
@@ -40,16 +42,17 @@ def free_port():
         return s.getsockname()[1]
 
 
-def key_digest(path):
-    """Of the certificate's public key, as --ignore-certificate-errors-spki-list takes it."""
-    public = x509.load_pem_x509_certificate(pathlib.Path(path).read_bytes()).public_key()
+def key_digest(url):
+    """Of the server certificate's public key, as --ignore-certificate-errors-spki-list takes it."""
+    where = urllib.parse.urlsplit(url)
+    public = x509.load_pem_x509_certificate(ssl.get_server_certificate((where.hostname, where.port)).encode()).public_key()
     return base64.b64encode(hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()).decode()
 
 
 class Chromium:
-    """One browser with a profile of its own, which believes the service's CA and nobody else's of its kind."""
+    """One browser with a profile of its own, which believes the certificate at url."""
 
-    def __init__(self, folder, ca):
+    def __init__(self, folder, url):
         installed()
         self.port = free_port()
         self.log = open(folder / "chromedriver.log", "wb")
@@ -61,7 +64,7 @@ class Chromium:
         try:
             self.wait(lambda: self.ready(), 60)
             options = {"binary": shutil.which("chromium"), "args": [
-                *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--ignore-certificate-errors-spki-list={key_digest(ca)}"]}
+                *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--ignore-certificate-errors-spki-list={key_digest(url)}"]}
             made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {
                 "browserName": "chrome", "goog:chromeOptions": options, "webauthn:virtualAuthenticators": True}}})
             self.base += "/session/" + made["sessionId"]
