@@ -102,6 +102,8 @@ CREATE TABLE metric_latest (
     CONSTRAINT metric_latest_key PRIMARY KEY (tenant_id, run_id, key)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE metric_latest IS 'Of each metric of a run the value of the highest step, time and value: what searches look at.';
+-- Searches for a metric above or below a value, and orders by one, go along it.
+CREATE INDEX metric_latest_by_value ON metric_latest (tenant_id, key, value, run_id);
 CALL tenant_table('metric_latest', 'SELECT, INSERT, UPDATE');
 
 CREATE TABLE run_input (

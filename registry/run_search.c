@@ -114,10 +114,28 @@ static enum err order_by(struct request *rq, struct where *w, const char *text)
     return OK;
 }
 
-static enum err add_orders(struct request *rq, struct where *w, const struct texts *orders)
+/* What is asked for. ranked: the first order is by a metric, and only runs that have it are looked
+ * for, along the index of its values. Others come after these, so a full page of them is the
+ * answer.
+ */
+struct search {
+    struct filter *filter;
+    struct texts orders;
+    struct filter_order first;
+    int64_t limit;
+    int64_t offset;
+    bool usual;
+    bool ranked;
+};
+
+static enum err add_orders(struct request *rq, struct where *w, const struct search *s)
 {
+    const struct texts *orders = &s->orders;
+
     where_add(w, " ORDER BY ");
-    for (size_t i = 0; i < orders->count; i++) {
+    if (s->ranked)
+        where_add(w, "o.value%s, ", s->first.descending ? " DESC" : "");
+    for (size_t i = s->ranked ? 1 : 0; i < orders->count; i++) {
         for (size_t j = 0; j < i; j++)
             if (strcmp(orders->items[i], orders->items[j]) == 0)
                 return fail(rq, ERR_INVALID, "`order_by` contains duplicate fields: %s",
@@ -129,21 +147,21 @@ static enum err add_orders(struct request *rq, struct where *w, const struct tex
 }
 
 /* In the usual order the place of the last run, "start:id"; in any other "+" and how many runs. */
-static enum err read_token(struct request *rq, struct where *w, bool usual, int64_t *offset)
+static enum err read_token(struct request *rq, struct where *w, struct search *s)
 {
     const char *token;
     uint64_t number = 0;
     char *end;
     long long start;
 
-    *offset = 0;
+    s->offset = 0;
     TRY(mlflow_text(rq, "page_token", 128, &token));
     if (token == NULL)
         return OK;
-    if (!usual) {
+    if (!s->usual) {
         if (*token != '+' || !uint_parse(token + 1, 1 << 30, &number))
             return mlflow_invalid(rq, "page_token", token);
-        *offset = (int64_t)number;
+        s->offset = (int64_t)number;
         return OK;
     }
     start = strtoll(token, &end, 10);
@@ -168,7 +186,7 @@ static const char *stages_of(struct request *rq)
     return strcmp(type, "ALL") == 0 || strcmp(type, "3") == 0 ? "{active,deleted}" : NULL;
 }
 
-static enum err begin(struct request *rq, struct where *w)
+static enum err begin(struct request *rq, struct where *w, const struct search *s)
 {
     const char *stages = stages_of(rq);
     struct texts experiments;
@@ -183,57 +201,86 @@ static enum err begin(struct request *rq, struct where *w)
         TRY(mlflow_experiment_id(rq, experiments.items[i], &id));
         ids[i] = id;
     }
-    where_add(w, " FROM run r WHERE r.tenant_id = current_tenant() AND r.project_id = $%d::uuid",
+    where_add(w, " FROM run r");
+    if (s->ranked)
+        where_add(w,
+                  " JOIN metric_latest o ON o.tenant_id = current_tenant() AND o.run_id = r.id"
+                  " AND o.value <> 'NaN' AND o.key = $%d",
+                  where_bind(w, P_TEXT(s->first.key)));
+    where_add(w, " WHERE r.tenant_id = current_tenant() AND r.project_id = $%d::uuid",
               where_bind(w, P_TEXT(auth_project_id(rq))));
     where_add(w, " AND r.experiment_id = ANY ($%d::bigint[]) AND r.stage = ANY ($%d::text[])",
               where_bind(w, P_INTS(ids, experiments.count)), where_bind(w, P_TEXT(stages)));
     return OK;
 }
 
-static void finish(struct where *w, bool usual, int64_t limit, int64_t offset)
+static void finish(struct where *w, const struct search *s)
 {
-    where_add(w, " LIMIT $%d::bigint OFFSET $%d::bigint) r) ", where_bind(w, P_INT(limit + 1)),
-              where_bind(w, P_INT(offset)));
+    int limit = where_bind(w, P_INT(s->limit));
+
+    where_add(w, " LIMIT $%d::bigint + 1 OFFSET $%d::bigint) r) ", limit,
+              where_bind(w, P_INT(s->offset)));
     where_add(w,
               "SELECT json_build_object('runs', coalesce(json_agg(" RUN_JSON
               " ORDER BY n) FILTER (WHERE n <= $%d::bigint), '[]')",
-              where_bind(w, P_INT(limit)));
-    where_add(w, ", 'next_page_token', CASE WHEN count(*) > $%d::bigint THEN ",
-              where_bind(w, P_INT(limit)));
-    if (usual)
-        where_add(w, "max(r.start_ms || ':' || r.id) FILTER (WHERE n = $%d::bigint)",
-                  where_bind(w, P_INT(limit)));
+              limit);
+    where_add(w, ", 'next_page_token', CASE WHEN count(*) > $%d::bigint THEN ", limit);
+    if (s->usual)
+        where_add(w, "max(r.start_ms || ':' || r.id) FILTER (WHERE n = $%d::bigint)", limit);
     else
-        where_add(w, "'+' || $%d::bigint", where_bind(w, P_INT(offset + limit)));
+        where_add(w, "'+' || $%d::bigint", where_bind(w, P_INT(s->offset + s->limit)));
     where_add(w, " END) FROM found r");
+    if (s->ranked)
+        where_add(w, " HAVING count(*) > $%d::bigint", limit);
+}
+
+static enum err search(struct request *rq, struct search *s, const char **json)
+{
+    struct where *w = where_new(rq->arena);
+
+    where_add(w,
+              "WITH found AS MATERIALIZED (SELECT r.*, row_number() OVER () AS n FROM (SELECT r.*");
+    TRY(begin(rq, w, s));
+    TRY(add_filter(rq, w, s->filter));
+    TRY(read_token(rq, w, s));
+    TRY(add_orders(rq, w, s));
+    finish(w, s);
+    return where_json(rq->db, w, json);
+}
+
+static bool by_metric(struct request *rq, struct search *s)
+{
+    const struct where_named *n;
+    const char *why;
+
+    if (s->usual || filter_order_parse(rq->arena, s->orders.items[0], &s->first, &why) != OK)
+        return false;
+    n = where_named_of(&subject, s->first.entity);
+    return n != NULL && n->numeric;
 }
 
 /* POST …/runs/search */
 enum err post_mlflow_run_search(struct request *rq)
 {
-    struct where *w = where_new(rq->arena);
-    struct filter *f = arena_alloc(rq->arena, sizeof(*f));
-    int64_t limit = USUAL_PAGE;
-    struct texts orders;
+    struct search s = {.limit = USUAL_PAGE};
     const char *why = "";
     const char *filter;
     const char *json;
-    int64_t offset = 0;
-    bool usual;
+    enum err e = ERR_NOT_FOUND;
 
-    TRY(mlflow_int(rq, "max_results", 1, MLFLOW_PAGE_MAX, &limit));
-    TRY(mlflow_texts(rq, "order_by", ORDERS_MAX, &orders));
+    s.filter = arena_alloc(rq->arena, sizeof(*s.filter));
+    TRY(mlflow_int(rq, "max_results", 1, MLFLOW_PAGE_MAX, &s.limit));
+    TRY(mlflow_texts(rq, "order_by", ORDERS_MAX, &s.orders));
     TRY(mlflow_text(rq, "filter", FILTER_TEXT_MAX, &filter));
-    if (filter_parse(rq->arena, filter, f, &why) != OK)
+    if (filter_parse(rq->arena, filter, s.filter, &why) != OK)
         return fail(rq, ERR_INVALID, "%s", why);
-    usual = orders.count == 0;
-    where_add(w,
-              "WITH found AS MATERIALIZED (SELECT r.*, row_number() OVER () AS n FROM (SELECT r.*");
-    TRY(begin(rq, w));
-    TRY(add_filter(rq, w, f));
-    TRY(read_token(rq, w, usual, &offset));
-    TRY(add_orders(rq, w, &orders));
-    finish(w, usual, limit, offset);
-    TRY(where_json(rq->db, w, &json));
+    s.usual = s.orders.count == 0;
+    s.ranked = by_metric(rq, &s);
+    if (s.ranked)
+        e = search(rq, &s, &json);
+    s.ranked = false;
+    if (e == ERR_NOT_FOUND)
+        e = search(rq, &s, &json);
+    TRY(e);
     return mlflow_reply(rq, json);
 }

@@ -233,6 +233,29 @@ def test_pages_are_complete_whatever_the_order(tracker):
         tracker.refused("POST", "/runs/search", {"experiment_ids": [experiment], "page_token": token}, "INVALID_PARAMETER_VALUE")
 
 
+def test_pages_in_the_order_of_a_metric_go_on_to_runs_without_it(tracker):
+    """Runs that have the metric by its value, then those where it is no number, then the others."""
+    experiment = tracker.experiment("ranks")
+    values = [3.0, 1.0, "NaN", 2.0, None, -1.0, None, 2.0]
+    runs = [tracker.run(experiment, start_time=i) for i in range(len(values))]
+    for run, value in zip(runs, values):
+        if value is not None:
+            tracker.ok("POST", "/runs/log-metric", {"run_id": run, "key": "score", "value": value, "timestamp": 1, "step": 0})
+    numbers = [i for i, value in enumerate(values) if isinstance(value, float)]
+    for descending in (False, True):
+        numbers.sort(key=lambda i: (-values[i] if descending else values[i], -i))
+        expected = [runs[i] for i in (*numbers, 2, 6, 4)]
+        for size in (1, 3, 5, 6, 8, 100):
+            seen, token = [], None
+            while token != "":
+                page = tracker.ok("POST", "/runs/search", {
+                    "experiment_ids": [experiment], "max_results": size, "page_token": token,
+                    "order_by": ["metrics.score DESC" if descending else "metrics.score"]})
+                seen += [run["info"]["run_id"] for run in page["runs"]]
+                token = page.get("next_page_token") or ""
+            assert seen == expected, (descending, size)
+
+
 def test_writers_at_once_lose_nothing(tracker, world):
     run = tracker.run()
     failures = []
