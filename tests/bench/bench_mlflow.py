@@ -3,7 +3,7 @@
 """MLflow's own server 3.16 and ours under the same requests, on one PostgreSQL cluster, in one run.
 
 usage: bench_mlflow.py BUILD [RUNS] [SECONDS]
-Both are filled with RUNS runs of 100 metric values each. wrk sends the same bodies to both: to ours through
+Both are filled with RUNS runs of 100 metric values each; how our searches grow is asked at a tenth and at ten times of that. wrk sends the same bodies to both: to ours through
 TLS, with a token, roles, row-level security and an audit entry for each change; to MLflow's in the clear,
 with none of these. Printed are requests a second and the 95th percentile, and ours over theirs.
 The server lives in a virtual environment of its own: $MLFLOW_SERVER_VENV, or build/peers/mlflow-server.
@@ -82,8 +82,8 @@ def server(venv, service, database):
     raise SystemExit("mlflow server did not start:\n" + (service.home / "mlflow.log").read_text()[-3000:])
 
 
-def fill(service, database, runs, ours):
-    """RUNS runs in experiment 0 of both, each with 10 metrics of 10 steps."""
+def fill_mlflow(service, database, runs):
+    """RUNS runs in experiment 0, each with 10 metrics of 10 steps."""
     values = f"generate_series(1, {runs}) i, generate_series(0, 9) k, generate_series(0, 9) s"
     service.sql(
         "INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time,"
@@ -93,15 +93,20 @@ def fill(service, database, runs, ours):
         f" s, md5(i::text), s, false FROM {values};"
         "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) SELECT key, value, timestamp, step, is_nan, run_uuid"
         " FROM metrics WHERE step = 9; ANALYZE", database)
+
+
+def fill_ours(service, ours, first, runs, steps=10):
+    """The same in ours: runs number FIRST to RUNS."""
+    values = f"generate_series({first}, {runs}) i, generate_series(0, 9) k, generate_series({10 - steps}, 9) s"
     service.sql(
         "SET search_path = chancery; INSERT INTO run (tenant_id, id, project_id, experiment_id, name, user_name, status, start_ms,"
         " end_ms, created_by) SELECT p.tenant_id, md5(i::text)::uuid, p.id, 0, 'r' || i, 'u', 'FINISHED', 1700000000000 + i,"
         f" 1700000000001 + i, (SELECT id FROM principal q WHERE q.tenant_id = p.tenant_id AND q.name = '{ours}')"
-        f" FROM project p, generate_series(1, {runs}) i WHERE p.name = 'credit';"
+        f" FROM project p, generate_series({first}, {runs}) i WHERE p.name = 'credit';"
         "INSERT INTO metric (tenant_id, run_id, key, at, step, value) SELECT p.tenant_id, md5(i::text)::uuid, 'm' || k, s, s,"
         f" (i * 7919 % 100000) / 1e5 + s / 1e7 FROM {values}, project p WHERE p.name = 'credit';"
         "INSERT INTO metric_latest (tenant_id, run_id, key, at, step, value) SELECT tenant_id, run_id, key, at, step, value FROM metric"
-        " WHERE step = 9; ANALYZE")
+        " WHERE step = 9 ON CONFLICT DO NOTHING; ANALYZE")
 
 
 def batches(ids, metrics):
@@ -126,9 +131,31 @@ def get(ids):
             f"request = function() return wrk.format('GET', '{API}/runs/get?run_id=' .. ids[math.random(1, #ids)]) end\n")
 
 
-def search(limit):
-    body = json.dumps({"experiment_ids": ["0"], "filter": f"metrics.m3 > {limit}", "max_results": 50})
+def search(**more):
+    body = json.dumps({"experiment_ids": ["0"], "max_results": 50, **more})
     return f"request = function() return wrk.format('POST', '{API}/runs/search', wrk.headers, '{body}') end\n"
+
+
+SEARCHES = {"m3 > 0.9": {"filter": "metrics.m3 > 0.9"}, "m3 > 0.999": {"filter": "metrics.m3 > 0.999"},
+            "by m3": {"order_by": ["metrics.m3 DESC"]}}
+
+
+def searched(side, runs, seconds):
+    times = [side.wrk(search(**more), seconds, 4)[1] for more in SEARCHES.values()]
+    print(f"{runs:8} runs, ours:  " + "   ".join(f"{what} p95 {ms:7.2f} ms" for what, ms in zip(SEARCHES, times)), flush=True)
+
+
+def ingest(service, rate):
+    """Metrics a second of log-batch(1,000) beside COPY of as many rows into the same table, in batches of 1,000."""
+    rows = 200_000
+    script = "".join(
+        "COPY chancery.metric FROM stdin;\n" + "".join(
+            f"{tenant}\t{run}\tcopied{k % 20}\t{b * 1000 + k}\t{b * 1000 + k}\t0.5\n" for k in range(1000)) + "\\.\n"
+        for tenant, run in [service.sql("SELECT tenant_id || ' ' || id FROM chancery.run LIMIT 1").split()] for b in range(rows // 1000))
+    began = time.monotonic()
+    service.sql(script)
+    copied = rows / (time.monotonic() - began)
+    print(f"{'metrics by log-batch of 1,000':34} ours {rate * 1000:9.0f}/s   COPY {copied:9.0f}/s   {rate * 1000 / copied:7.2f} (target 0.3)")
 
 
 def compare(name, two, lua, seconds, p95=False, connections=CONNECTIONS):
@@ -165,8 +192,12 @@ def main(build="build", runs=20000, seconds=5):
         world = stories.World(service)
         scientist = world["data-scientist"]
         process, url = server(venv, service, "mlflow")
-        fill(service, "mlflow", runs, scientist.name)
+        fill_mlflow(service, "mlflow", runs)
+        fill_ours(service, scientist.name, 1, runs // 10)
         ours = Side("ours", service.url, {"Authorization": "Bearer " + scientist.token, "X-MLFLOW-WORKSPACE": "credit"}, str(service.ca))
+        searched(ours, runs // 10, seconds)
+        fill_ours(service, scientist.name, runs // 10 + 1, runs)
+        searched(ours, runs, seconds)
         two = (ours, Side("MLflow", url, {}, True))
         fresh = [[s.call("POST", API + "/runs/create", json={"experiment_id": "0", "start_time": 1}).json()["run"]["info"]["run_id"]
                   for _ in range(64)] for s in two]
@@ -177,15 +208,21 @@ def main(build="build", runs=20000, seconds=5):
                 side.wrk(batches(ids, metrics), 1)
             (a, b), (c, d) = (side.wrk(batches(ids, metrics).replace("* 1000000000", "* 3000000000"), seconds) for side, ids in zip(two, fresh))
             print(f"{name:34} ours {a:9.1f}/s p95 {b:8.2f} ms   MLflow {c:9.1f}/s p95 {d:8.2f} ms   {a / c:7.1f} x (target 10)", flush=True)
+        ingest(service, a)
         compare("get run", two, get(old), seconds)
-        for limit in (0.9, 0.999):
-            compare(f"search runs, metrics.m3 > {limit}", two, search(limit), seconds, p95=True, connections=4)
+        for what, more in SEARCHES.items():
+            compare("search runs, " + what, two, search(**more), seconds, p95=True, connections=4)
         compare("create run", two, CREATE, seconds)
         transfers(two)
+        fill_ours(service, scientist.name, runs + 1, runs * 10, steps=1)
+        searched(ours, runs * 10, seconds)
     finally:
         if process:
             os.killpg(process.pid, 15)
-            process.wait(30)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
         service.close()
 
 
