@@ -267,29 +267,6 @@ const char *auth_project_id(struct request *rq)
     return s == NULL || s->project == POLICY_NONE ? nil : policy_project(s->policy, s->project)->id;
 }
 
-void auth_readable(struct request *rq, enum action a, const char *kind, struct readable *out)
-{
-    const struct session *s = session_of(rq);
-
-    *out = (struct readable){.all = false};
-    if (s != NULL && s->project != POLICY_NONE)
-        session_readable(s, rq->arena, a, s->project, kind, out);
-}
-
-void auth_hidden(struct request *rq, enum action a, struct texts *out)
-{
-    const struct session *s = session_of(rq);
-    size_t most = s == NULL ? 0 : policy_scopes(s->policy);
-    size_t first = s == NULL ? 0 : SCOPE_AT_PROJECTS + policy_projects(s->policy);
-
-    *out = (struct texts){.items = arena_alloc(rq->arena, (most + 1) * sizeof(const char *))};
-    for (uint32_t scope = (uint32_t)first; scope < most; scope++)
-        if (!session_may(s, a, scope))
-            out->items[out->count++] =
-                arena_printf(rq->arena, "%s/%s", policy_scope_project(s->policy, scope)->name,
-                             policy_asset(s->policy, scope)->name);
-}
-
 bool auth_may_asset(struct request *rq, enum action a, const char *asset)
 {
     const struct session *s = session_of(rq);
@@ -313,21 +290,6 @@ bool auth_may(struct request *rq, enum action a, const char *project)
     const struct session *s = session_of(rq);
 
     return s != NULL && session_may(s, a, session_scope(s, project));
-}
-
-enum err auth_readable_projects(struct request *rq, enum action a, struct texts *names)
-{
-    const struct session *s = session_of(rq);
-    size_t count = s == NULL ? 0 : policy_projects(s->policy);
-
-    *names = (struct texts){.items = arena_alloc(rq->arena, (count + 1) * sizeof(const char *))};
-    for (uint32_t p = 0; p < count; p++) {
-        const struct policy_project *project = policy_project(s->policy, p);
-
-        if (project->active && session_may(s, a, SCOPE_AT_PROJECTS + p))
-            names->items[names->count++] = project->name;
-    }
-    return OK;
 }
 
 static bool person_may(const struct policy *p, uint32_t user, enum action a, uint32_t scope)

@@ -47,13 +47,35 @@ void auth_readable(struct request *rq, enum action a, const char *kind, struct r
 #define READABLE_PARAMS(r)                                                                         \
     P_BOOL((r)->all), P_TEXTS((r)->only.items, (r)->only.count),                                   \
         P_TEXTS((r)->except.items, (r)->except.count)
+/* The same across projects (NULL: all), of what names assets: a job, a request, an entry. projects:
+ * those where the action is allowed; only and except: "credit/models/risk", where it is otherwise.
+ */
+struct readable_things {
+    struct texts projects;
+    struct texts only;
+    struct texts except;
+};
+void auth_readable_things(struct request *rq, enum action a, const struct texts *projects,
+                          struct readable_things *out);
+/* The condition that every one of an array of things ("models/risk") of a project may be read. */
+#define READABLE_THINGS(project, things, projects, only, except)                                   \
+    " AND NOT EXISTS (SELECT FROM unnest(" things ") AS t (thing) WHERE t.thing IS NOT NULL AND"   \
+    " (NOT (" project " = ANY($" projects "::text[]) OR " project                                  \
+    " || '/' || t.thing = ANY($" only "::text[])) OR " project " || '/' || t.thing = ANY($" except \
+    "::text[])))"
+#define READABLE_THINGS_PARAMS(r)                                                                  \
+    P_TEXTS((r)->projects.items, (r)->projects.count), P_TEXTS((r)->only.items, (r)->only.count),  \
+        P_TEXTS((r)->except.items, (r)->except.count)
+/* For the floor below: may the caller see this node of the graph in that project; with NULL, all of
+ * the project? */
+bool auth_sees_node(struct request *rq, const char *project, const char *node);
+/* And what of the audit log is taken from the caller, who may read it at large: projects by name,
+ * things as "credit/models/risk", or "credit/models" for all of a kind. */
+void auth_audit_hidden(struct request *rq, struct texts *projects, struct texts *things);
 /* May the caller do this to an asset ("models/risk") of the route's project? */
 bool auth_may_asset(struct request *rq, enum action a, const char *asset);
 /* The same where conditions may ask for the alias it is about, on routes whose path has none. */
 bool auth_may_alias(struct request *rq, enum action a, const char *asset, const char *alias);
-/* All assets of the tenant ("credit/models/risk") that the caller may not do this to though they
- * have a scope of their own; for lists across projects. */
-void auth_hidden(struct request *rq, enum action a, struct texts *out);
 /* How many people could do this in the route's project, each with their service accounts counted
  * once; of them besides, how many could also do the other. */
 struct people {

@@ -14,6 +14,7 @@
 #include "auth/policy_watch.h"
 #include "auth/session.h"
 #include "auth/snapshot.h"
+#include "lineage/audit_view.h"
 #include "lineage/provenance.h"
 
 #include <string.h>
@@ -23,11 +24,6 @@ enum { CACHED_TOKENS = 16384, HEADER_MAX = JWT_MAX + 16 };
 static struct token_cache *cache;
 
 /* The floor below asks through these, as it knows no roles. */
-static bool sees_lineage(struct request *rq, const char *project)
-{
-    return auth_may(rq, LINEAGE_READ, project);
-}
-
 static bool writes_lineage(struct request *rq, const char *project)
 {
     return auth_may(rq, LINEAGE_WRITE, project);
@@ -35,7 +31,8 @@ static bool writes_lineage(struct request *rq, const char *project)
 
 enum err auth_start(const struct service *service)
 {
-    lineage_visibility = sees_lineage;
+    lineage_visibility = auth_sees_node;
+    audit_hidden = auth_audit_hidden;
     lineage_writer = writes_lineage;
     keys_start(service->key);
     opaque_start(service->key);

@@ -2,6 +2,7 @@
 #ifndef COMPUTE_JOB_H
 #define COMPUTE_JOB_H
 
+#include "auth/auth.h"
 #include "core/request.h"
 
 /* Work for the engine, as a row. It waits for its approval, is queued, runs under a lease, and ends
@@ -47,11 +48,18 @@ MUST_CHECK enum err job_insert(struct db *db, const struct job_new *job);
 MUST_CHECK enum err job_bind(struct db *db, const char *id, const char *approval_id);
 /* A waiting job waits for this approval from now on. */
 MUST_CHECK enum err job_await(struct db *db, const char *id, const char *approval_id);
+/* Only one whose input, model and output may all be read. */
 MUST_CHECK enum err job_find(struct db *db, const char *project_id, const char *id,
-                             struct job *out);
+                             const struct readable_things *may, struct job *out);
 /* Newest first, those made before the job called before; NULL for the first page. */
-MUST_CHECK enum err job_list(struct db *db, const char *project_id, const char *state,
-                             const char *before, int64_t limit, struct rows *out);
+struct job_search {
+    const char *project_id;
+    const char *state;
+    const char *before;
+    int64_t limit;
+    struct readable_things may;
+};
+MUST_CHECK enum err job_list(struct db *db, const struct job_search *s, struct rows *out);
 /* Ask for its end: a waiting or queued job ends at once, a running one when its worker hears of it.
  * ERR_NOT_FOUND when it has ended already. */
 MUST_CHECK enum err job_cancel(struct db *db, const char *id);

@@ -14,23 +14,35 @@
 
 const struct field job_cancel_fields[] = {FIELDS_END};
 
+/* A job is about assets: about one that the caller may not see, it is not there. */
+static void assets_of_project(struct request *rq, struct readable_things *out)
+{
+    auth_readable_things(rq, ASSET_READ, &(struct texts){.items = &rq->args[0], .count = 1}, out);
+}
+
 static enum err load(struct request *rq, struct job *job)
 {
+    struct readable_things may;
+
     request_object(rq, "jobs/%s", rq->args[1]);
-    return job_find(rq->db, auth_project_id(rq), rq->args[1], job);
+    assets_of_project(rq, &may);
+    return job_find(rq->db, auth_project_id(rq), rq->args[1], &may, job);
 }
 
 /* GET /v1/projects/{project}/jobs */
 enum err get_jobs(struct request *rq)
 {
+    struct job_search s = {.project_id = auth_project_id(rq), .state = request_query(rq, "state")};
     struct page page;
     struct rows rows;
 
     TRY(page_read(rq, &page));
     if (page.after != NULL && !id_valid(page.after))
         return fail(rq, ERR_INVALID, "after is not a cursor of this list");
-    TRY(job_list(rq->db, auth_project_id(rq), request_query(rq, "state"), page.after,
-                 page.limit + 1, &rows));
+    s.before = page.after;
+    s.limit = page.limit + 1;
+    assets_of_project(rq, &s.may);
+    TRY(job_list(rq->db, &s, &rows));
     return page_reply(rq, &page, job_fields, sizeof(struct job), &rows, offsetof(struct job, id));
 }
 
@@ -61,6 +73,7 @@ static enum err file_approval(struct request *rq, const struct job_plan *plan, c
 
 static enum err ask(struct request *rq)
 {
+    struct readable_things may;
     struct job_plan plan;
     struct rules rules;
     struct job job;
@@ -84,7 +97,8 @@ static enum err ask(struct request *rq)
     TRY(job_say(rq->db, id, "state", json_pack("{s:s}", "state", waits ? "waiting" : "queued")));
     if (waits)
         TRY(file_approval(rq, &plan, id, &rules));
-    TRY(job_find(rq->db, auth_project_id(rq), id, &job));
+    assets_of_project(rq, &may);
+    TRY(job_find(rq->db, auth_project_id(rq), id, &may, &job));
     request_status(rq, 202);
     request_set_header(rq, "Location", arena_printf(rq->arena, "%s/%s", rq->path, id));
     return request_reply(rq, job_fields, &job);

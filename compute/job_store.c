@@ -71,23 +71,26 @@ enum err job_await(struct db *db, const char *id, const char *approval_id)
     return db_defer(db, &job_await_sql, PARAMS(P_TEXT(id), P_TEXT(approval_id)));
 }
 
-QUERY(job_find_sql, JOB_SELECT " AND j.id = $2::uuid");
+QUERY(job_find_sql,
+      JOB_SELECT " AND j.id = $2::uuid" READABLE_THINGS("p.name", "job_things(j)", "3", "4", "5"));
 
-enum err job_find(struct db *db, const char *project_id, const char *id, struct job *out)
+enum err job_find(struct db *db, const char *project_id, const char *id,
+                  const struct readable_things *may, struct job *out)
 {
-    return db_one(db, &job_find_sql, job_fields, out, PARAMS(P_TEXT(project_id), P_TEXT(id)));
+    return db_one(db, &job_find_sql, job_fields, out,
+                  PARAMS(P_TEXT(project_id), P_TEXT(id), READABLE_THINGS_PARAMS(may)));
 }
 
-QUERY(job_list_sql, JOB_SELECT " AND ($2::text IS NULL OR j.state = $2)"
-                               " AND j.id < coalesce($3::uuid,"
-                               " 'ffffffff-ffff-ffff-ffff-ffffffffffff')"
-                               " ORDER BY j.id DESC LIMIT $4::bigint");
+QUERY(job_list_sql, JOB_SELECT
+      " AND ($2::text IS NULL OR j.state = $2)"
+      " AND j.id < coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')" READABLE_THINGS(
+          "p.name", "job_things(j)", "5", "6", "7") " ORDER BY j.id DESC LIMIT $4::bigint");
 
-enum err job_list(struct db *db, const char *project_id, const char *state, const char *before,
-                  int64_t limit, struct rows *out)
+enum err job_list(struct db *db, const struct job_search *s, struct rows *out)
 {
     return db_list(db, &job_list_sql, job_fields, sizeof(struct job), out,
-                   PARAMS(P_TEXT(project_id), P_TEXT(state), P_TEXT(before), P_INT(limit)));
+                   PARAMS(P_TEXT(s->project_id), P_TEXT(s->state), P_TEXT(s->before),
+                          P_INT(s->limit), READABLE_THINGS_PARAMS(&s->may)));
 }
 
 QUERY(job_cancel_sql, "UPDATE job SET cancel = true,"

@@ -31,7 +31,7 @@ MUST_CHECK enum err question_read(struct request *rq, const char *parameter,
 /* direction: upstream, downstream or both, which is the default. */
 MUST_CHECK enum err question_ways(struct request *rq, unsigned *ways);
 MUST_CHECK enum err question_time(struct request *rq, const char *parameter, const char **out);
-/* Whether the caller may see nodes of that project. */
-bool question_may(void *request, const char *project);
+/* Whether the caller may see that node of that project; with NULL, all of them. */
+bool question_may(void *request, const char *project, const char *node);
 
 #endif

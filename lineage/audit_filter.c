@@ -57,6 +57,25 @@ static enum err query_actor(struct request *rq, struct audit_filter *f)
     return f->nobody ? OK : e;
 }
 
+void (*audit_hidden)(struct request *rq, struct texts *projects, struct texts *things);
+
+void audit_filter_hide(struct request *rq, struct audit_filter *f)
+{
+    if (audit_hidden != NULL)
+        audit_hidden(rq, &f->hidden, &f->hidden_things);
+}
+
+enum err audit_whole(struct request *rq)
+{
+    struct audit_filter f = {.limit = 0};
+
+    audit_filter_hide(rq, &f);
+    return f.hidden.count == 0 && f.hidden_things.count == 0
+               ? OK
+               : fail(rq, ERR_DENIED,
+                      "this shows the whole log, of which a part is denied to you; use /v1/audit");
+}
+
 enum err audit_filter_read(struct request *rq, struct audit_filter *f)
 {
     *f = (struct audit_filter){
@@ -67,6 +86,7 @@ enum err audit_filter_read(struct request *rq, struct audit_filter *f)
         .outcome = request_query(rq, "outcome"),
         .words = request_query(rq, "q"),
     };
+    audit_filter_hide(rq, f);
     TRY(query_time(rq, "from", &f->from));
     TRY(query_time(rq, "to", &f->to));
     TRY(query_id(rq, "request", &f->request));

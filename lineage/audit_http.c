@@ -37,10 +37,12 @@ enum err get_audit(struct request *rq)
 /* GET /v1/audit/entries/{id} */
 enum err get_audit_entry(struct request *rq)
 {
+    struct audit_filter f = {.limit = 1};
     struct audit_row row;
     struct audit_view shown;
 
-    TRY(audit_find(rq->db, rq->args[0], &row));
+    audit_filter_hide(rq, &f);
+    TRY(audit_find(rq->db, rq->args[0], &f, &row));
     audit_view(rq->arena, &row, &shown);
     return request_reply(rq, audit_view_fields, &shown);
 }
@@ -89,6 +91,7 @@ enum err get_audit_payloads(struct request *rq)
     int64_t from, limit;
     struct rows rows;
 
+    TRY(audit_whole(rq));
     TRY(request_query_int(rq, "from_index", 0, INT64_MAX - EXPORT_MAX, 0, &from));
     TRY(request_query_int(rq, "limit", 1, EXPORT_MAX, AUDIT_PAGE_MAX, &limit));
     TRY(audit_range(rq->db, from, limit, &rows));

@@ -108,6 +108,14 @@ enum err audit_append(struct request *rq, enum err outcome)
 #define AUDIT_JOINS                                                                                \
     " LEFT JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id"                      \
     " LEFT JOIN audit_tile t ON t.tenant_id = l.tenant_id AND t.level = 0 AND t.n = l.tile"
+#define AUDIT_SHOWN(projects, things)                                                              \
+    " AND NOT coalesce(e.project, '') = ANY(" projects "::text[])"                                 \
+    " AND NOT ARRAY[coalesce(e.project || '/' || split_part(e.object, '/', 1), ''),"               \
+    " coalesce(e.project || '/' || substring(e.object FROM '^[^/]+/[^/]+'), '')]"                  \
+    " && " things "::text[]"
+#define AUDIT_HIDDEN(f)                                                                            \
+    P_TEXTS((f)->hidden.items, (f)->hidden.count),                                                 \
+        P_TEXTS((f)->hidden_things.items, (f)->hidden_things.count)
 #define AUDIT_PAGE(compare, order)                                                                 \
     AUDIT_ROW " FROM audit_entry e"                                                                \
     " LEFT JOIN audit_leaf l ON l.tenant_id = e.tenant_id AND l.seq = e.seq" AUDIT_JOINS           \
@@ -118,6 +126,7 @@ enum err audit_append(struct request *rq, enum err outcome)
     " AND ($9::uuid IS NULL OR e.request_id = $9)"                                                 \
     " AND ($10::bigint IS NULL OR e.seq " compare " $10)"                                          \
     " AND ($12::text IS NULL OR e.seq IN (SELECT seq FROM audit_search($1::uuid, $12)))"           \
+    AUDIT_SHOWN("$13", "$14")                                                                      \
     " ORDER BY e.seq " order " LIMIT $11"
 /* clang-format on */
 
@@ -131,17 +140,19 @@ enum err audit_list(struct db *db, const struct audit_filter *f, struct rows *ou
                    PARAMS(P_TEXT(db->tenant), P_TEXT(f->actor), P_TEXT(f->action),
                           P_TEXT(f->object), P_TEXT(f->project), P_TEXT(f->outcome),
                           P_TEXT(f->from), P_TEXT(f->to), P_TEXT(f->request), P_TEXT(f->after),
-                          P_INT(f->limit), P_TEXT(f->words)));
+                          P_INT(f->limit), P_TEXT(f->words), AUDIT_HIDDEN(f)));
 }
 
 QUERY(audit_by_id,
       AUDIT_ROW " FROM audit_entry e"
                 " LEFT JOIN audit_leaf l ON l.tenant_id = e.tenant_id AND l.seq = e.seq" AUDIT_JOINS
-                " WHERE e.tenant_id = $1::uuid AND e.id = $2::uuid");
+                " WHERE e.tenant_id = $1::uuid AND e.id = $2::uuid" AUDIT_SHOWN("$3", "$4"));
 
-enum err audit_find(struct db *db, const char *id, struct audit_row *out)
+enum err audit_find(struct db *db, const char *id, const struct audit_filter *f,
+                    struct audit_row *out)
 {
-    return db_one(db, &audit_by_id, audit_row_fields, out, PARAMS(P_TEXT(db->tenant), P_TEXT(id)));
+    return db_one(db, &audit_by_id, audit_row_fields, out,
+                  PARAMS(P_TEXT(db->tenant), P_TEXT(id), AUDIT_HIDDEN(f)));
 }
 
 QUERY(audit_by_index, AUDIT_ROW

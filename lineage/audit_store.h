@@ -15,8 +15,10 @@ struct audit_filter {
     const char *from; /* RFC 3339, included */
     const char *to;   /* RFC 3339, excluded */
     const char *request;
-    const char *words; /* to be found in what the entry says: words, "a phrase", or, -not */
-    const char *after; /* seq of the last one seen, in decimal */
+    const char *words;   /* to be found in what the entry says: words, "a phrase", or, -not */
+    const char *after;   /* seq of the last one seen, in decimal */
+    struct texts hidden; /* projects whose entries are left out */
+    struct texts hidden_things; /* and things: "credit/models/risk", "credit/jobs" */
     bool ascending;
     bool nobody; /* no entry can fit: the actor does not exist */
     int64_t limit;
@@ -24,7 +26,9 @@ struct audit_filter {
 
 /* A list of struct audit_row by seq. */
 MUST_CHECK enum err audit_list(struct db *db, const struct audit_filter *f, struct rows *out);
-MUST_CHECK enum err audit_find(struct db *db, const char *id, struct audit_row *out);
+/* f: only its hidden ones are read. */
+MUST_CHECK enum err audit_find(struct db *db, const char *id, const struct audit_filter *f,
+                               struct audit_row *out);
 /* The entries at from, …, from + limit - 1 of the tree; fewer at its end. */
 MUST_CHECK enum err audit_range(struct db *db, int64_t from, int64_t limit, struct rows *out);
 /* The UUID of a principal; ERR_NOT_FOUND when nobody has that name. */

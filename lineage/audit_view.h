@@ -39,4 +39,12 @@ json_t *json_changes(const json_t *before, const json_t *after);
 enum { AUDIT_PAGE_MAX = 1000, AUDIT_PAGE_DEFAULT = 100 };
 MUST_CHECK enum err audit_filter_read(struct request *rq, struct audit_filter *f);
 
+/* What of the log is taken from the caller, who may read it at large; set once, before requests are
+ * served, by a floor that knows permissions. */
+extern void (*audit_hidden)(struct request *rq, struct texts *projects, struct texts *things);
+/* Fill hidden and hidden_things. */
+void audit_filter_hide(struct request *rq, struct audit_filter *f);
+/* For what shows the log whole, as its tiles do: ERR_DENIED when anything in it is hidden. */
+MUST_CHECK enum err audit_whole(struct request *rq);
+
 #endif

@@ -44,8 +44,9 @@ static void tell(struct arena *a, const struct walk_question *q, const char **un
     const char *space = strchr(*unknown, ' ');
     size_t length = space == NULL ? 0 : (size_t)(space - *unknown);
 
-    *unknown = space != NULL && q->may(q->context, arena_copy(a, *unknown, length)) ? space + 1
-                                                                                    : "redacted";
+    *unknown = space != NULL && q->may(q->context, arena_copy(a, *unknown, length), space + 1)
+                   ? space + 1
+                   : "redacted";
 }
 
 enum err coverage_of(struct db *db, const struct walk_question *q, struct rows *out)
@@ -57,7 +58,8 @@ enum err coverage_of(struct db *db, const struct walk_question *q, struct rows *
                 PARAMS(P_TEXT(db->tenant), P_TEXT(q->as_of), P_TEXT(q->known_at))));
     items = out->items;
     for (size_t i = 0; i < out->count; i++) {
-        if (!q->may(q->context, items[i].project))
+        if (!q->may(q->context, items[i].project, items[i].endpoint) ||
+            !q->may(q->context, items[i].project, items[i].model))
             continue;
         for (size_t k = 0; k < items[i].unknown.count; k++)
             tell(db->arena, q, &items[i].unknown.items[k]);

@@ -67,7 +67,7 @@ static enum err look_up(struct db *db, const struct walk_question *q, struct ids
     int64_t node;
 
     TRY(db_rows(db, &impact_node, &rows, PARAMS(P_TEXT(db->tenant), P_TEXT(q->node))));
-    if (PQntuples(rows) != 1 || !q->may(q->context, PQgetvalue(rows, 0, 1)))
+    if (PQntuples(rows) != 1 || !q->may(q->context, PQgetvalue(rows, 0, 1), q->node))
         return ERR_NOT_FOUND;
     node = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
     TRY(db_rows(db, &impact_lookup, &rows,
@@ -92,6 +92,22 @@ static enum err walk(struct db *db, const struct walk_question *q, struct ids *o
     return OK;
 }
 
+/* An endpoint that may be seen can serve what may not. */
+static void drop_hidden(struct arena *a, const struct walk_question *q, struct impact *out)
+{
+    struct impact_row *rows = out->rows.items;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < out->rows.count; i++)
+        if (q->may(q->context, rows[i].project,
+                   arena_printf(a, "projects/%s/%ss/%s", rows[i].project, rows[i].kind,
+                                rows[i].asset)))
+            rows[kept++] = rows[i];
+    if (kept < out->rows.count && out->truncated == NULL)
+        out->truncated = "redacted";
+    out->rows.count = kept;
+}
+
 enum err impact_of(struct db *db, const struct walk_question *q, struct impact *out)
 {
     struct ids ids = {.items = NULL};
@@ -103,6 +119,9 @@ enum err impact_of(struct db *db, const struct walk_question *q, struct impact *
         TRY(look_up(db, q, &ids));
     else
         TRY(walk(db, q, &ids, &out->truncated));
-    return db_list(db, &impact_rows, impact_row_fields, sizeof(struct impact_row), &out->rows,
-                   PARAMS(P_TEXT(db->tenant), P_INTS(ids.items, ids.count), P_TEXT(q->as_of)));
+    TRY(db_list(db, &impact_rows, impact_row_fields, sizeof(struct impact_row), &out->rows,
+                PARAMS(P_TEXT(db->tenant), P_INTS(ids.items, ids.count), P_TEXT(q->as_of))));
+    if (!all)
+        drop_hidden(db->arena, q, out);
+    return OK;
 }

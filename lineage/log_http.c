@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/request.h"
+#include "lineage/audit_view.h"
 #include "lineage/log.h"
 #include "lineage/proof.h"
 #include "lineage/routes.h"
@@ -73,6 +74,8 @@ enum err get_audit_tile(struct request *rq)
 
     if (!tile_path_parse(arena_printf(rq->arena, "tile/%s", rq->args[0]), &t))
         return ERR_NOT_FOUND;
+    if (t.level == TILE_ENTRIES)
+        TRY(audit_whole(rq));
     TRY(find_signed(rq, &l));
     if (t.index > l.signed_size ||
         tile_count(t.level, l.signed_size) < t.index * TILE_WIDTH + t.width)

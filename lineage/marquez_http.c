@@ -25,7 +25,7 @@ static enum err projects_seen(struct request *rq, struct seen *out)
     *out = (struct seen){
         .items = arena_alloc(rq->arena, ((size_t)PQntuples(rows) + 1) * sizeof(const char *))};
     for (int i = 0; i < PQntuples(rows); i++)
-        if (question_may(rq, PQgetvalue(rows, i, 0)))
+        if (question_may(rq, PQgetvalue(rows, i, 0), ""))
             out->items[out->count++] = PQgetvalue(rows, i, 0);
     return OK;
 }

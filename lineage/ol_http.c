@@ -106,7 +106,7 @@ static enum err read_project(struct request *rq, const char **out)
     }
     if (!name_valid(*out))
         return fail(rq, ERR_INVALID, "project must be the name of one");
-    if (lineage_visibility == NULL || !lineage_visibility(rq, *out))
+    if (lineage_visibility == NULL || !lineage_visibility(rq, *out, ""))
         return fail(rq, ERR_NOT_FOUND, "there is no project %s", *out);
     return OK;
 }

@@ -43,7 +43,7 @@ static enum err check_end(struct db *db, const struct walk_question *q)
     PGresult *rows;
 
     TRY(db_rows(db, &path_end, &rows, PARAMS(P_TEXT(db->tenant), P_TEXT(q->stop))));
-    if (PQntuples(rows) != 1 || !q->may(q->context, PQgetvalue(rows, 0, 0)))
+    if (PQntuples(rows) != 1 || !q->may(q->context, PQgetvalue(rows, 0, 0), q->stop))
         return ERR_NOT_FOUND;
     return OK;
 }

@@ -27,9 +27,10 @@ MUST_CHECK enum err provenance_node(struct db *db, const char *kind, const char 
 MUST_CHECK enum err provenance_edge(struct db *db, const char *src_name, const char *dst_name,
                                     const char *kind, const char *request_id);
 
-/* Whether the caller may see nodes of a project, by its name. Set once, before requests are served,
- * by a floor that knows permissions; until then nobody sees anything. */
-extern bool (*lineage_visibility)(struct request *rq, const char *project);
+/* Whether the caller may see a node of a project, by their names; with NULL, every node there. Set
+ * once, before requests are served, by a floor that knows permissions; until then nobody sees
+ * anything. */
+extern bool (*lineage_visibility)(struct request *rq, const char *project, const char *node);
 /* Whether the caller may add to the graph there; NULL: in the tenant at large. */
 extern bool (*lineage_writer)(struct request *rq, const char *project);
 

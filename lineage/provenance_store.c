@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lineage/provenance.h"
 
-bool (*lineage_visibility)(struct request *rq, const char *project);
+bool (*lineage_visibility)(struct request *rq, const char *project, const char *node);
 
 QUERY(provenance_node_put, "INSERT INTO lineage_node (tenant_id, kind, name, project, digest)"
                            " VALUES ($1::uuid, $2, $3, $4, $5)"

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-bool question_may(void *request, const char *project)
+bool question_may(void *request, const char *project, const char *node)
 {
-    return lineage_visibility != NULL && lineage_visibility(request, project);
+    return lineage_visibility != NULL && lineage_visibility(request, project, node);
 }
 
 enum err question_time(struct request *rq, const char *parameter, const char **out)

@@ -72,6 +72,7 @@ enum err get_audit_tail(struct request *rq)
 
     if (e != OK && e != ERR_NOT_FOUND)
         return e;
+    TRY(audit_whole(rq));
     if (last != NULL && !uint_parse(last, INT64_MAX - 1, &seen))
         return fail(rq, ERR_INVALID, "Last-Event-ID must be the id of an event");
     TRY(request_query_int(rq, "from_index", 0, INT64_MAX - 1, (int64_t)l.size, &t->next));

@@ -13,7 +13,7 @@ enum { OPEN_MAX = 200 };
 /* What a caller may see, as far as projects' names tell. */
 struct seen {
     bool open; /* nothing is hidden */
-    bool many; /* too many to be asked about, so projects is not filled */
+    bool many; /* too many to be asked about, or seen in part: only levels tell right */
     const char **projects;
     size_t count;
 };
@@ -39,7 +39,7 @@ struct walking {
     size_t *next; /* nodes reached this way for the first time */
     size_t next_count;
     size_t next_room;
-    const char *project; /* the last one asked for, and the answer */
+    const char *project; /* the last one asked for, and whether all of it may be seen */
     bool project_seen;
     int64_t stop; /* id of the node it is to end with; 0 for none */
 };
@@ -127,13 +127,13 @@ static const struct field node_fields[] = {
 };
 
 /* Neighbours in projects come in runs. */
-static bool visible(struct walking *w, const char *project)
+static bool visible(struct walking *w, const char *project, const char *node)
 {
     if (w->project == NULL || strcmp(w->project, project) != 0) {
         w->project = project;
-        w->project_seen = w->q->may(w->q->context, project);
+        w->project_seen = w->q->may(w->q->context, project, NULL);
     }
-    return w->project_seen;
+    return w->project_seen || w->q->may(w->q->context, project, node);
 }
 
 /* Whether the statement for all levels followed nodes of that project. */
@@ -172,7 +172,7 @@ static enum err describe(struct walking *w, size_t first)
         node = &out->nodes[w->slots[slot_of(w, found.id)] - 1];
         found.depth = node->depth;
         found.seen = node->seen;
-        if (!visible(w, found.project)) {
+        if (!visible(w, found.project, found.name)) {
             if (!w->spent) /* before a depth that was asked for */
                 w->out->truncated = "redacted";
             w->again = w->again || w->seen.open;
@@ -331,9 +331,12 @@ static enum err look_around(struct db *db, const struct walk_question *q, struct
     count = (size_t)PQntuples(rows);
     *out = (struct seen){.many = count > OPEN_MAX};
     out->projects = arena_alloc(db->arena, count * sizeof(*out->projects));
-    for (size_t i = 0; i < count && !out->many; i++)
-        if (q->may(q->context, PQgetvalue(rows, (int)i, 0)))
+    for (size_t i = 0; i < count && !out->many; i++) {
+        if (q->may(q->context, PQgetvalue(rows, (int)i, 0), NULL))
             out->projects[out->count++] = PQgetvalue(rows, (int)i, 0);
+        else /* a part of it: which, only the names of nodes tell */
+            out->many = q->may(q->context, PQgetvalue(rows, (int)i, 0), "");
+    }
     out->open = !out->many && out->count == count;
     return OK;
 }
@@ -358,7 +361,7 @@ static enum err begin(struct walking *w)
 
     *w->out = (struct walk){.nodes = NULL};
     TRY(find(w, w->q->node, &root));
-    if (!visible(w, root.project))
+    if (!visible(w, root.project, root.name))
         return ERR_NOT_FOUND;
     if (w->q->stop != NULL)
         TRY(find(w, w->q->stop, &stop));

@@ -20,8 +20,9 @@ struct walk_question {
     size_t nodes; /* most of them in the answer */
     size_t edges;
     int64_t ms;
-    /* Nodes of other projects are shown by their id only, and the walk does not go past them. */
-    bool (*may)(void *context, const char *project);
+    /* Nodes that may not be seen are shown by their id only, and the walk does not go past them.
+     * node NULL: is there nothing in the project that may not? */
+    bool (*may)(void *context, const char *project, const char *node);
     void *context;
 };
 

@@ -2,6 +2,7 @@
 #ifndef REGISTRY_APPROVAL_H
 #define REGISTRY_APPROVAL_H
 
+#include "auth/auth.h"
 #include "core/crypto.h"
 #include "core/request.h"
 #include "registry/rules.h"
@@ -30,6 +31,8 @@ struct approval {
     const char *version_id;
     const char *job_id;
     const char *requester_id;
+    struct texts
+        things; /* the assets it is about: "models/risk"; of a job, all it reads and makes */
 };
 
 extern const struct field approval_fields[];
@@ -39,11 +42,11 @@ MUST_CHECK enum err approval_find(struct db *db, const char *project_id, const c
 /* The same, locked until the end of the transaction. */
 MUST_CHECK enum err approval_lock(struct db *db, const char *project_id, const char *id,
                                   struct approval *out);
-/* Newest first, below an id, in one of the projects named, but not about hidden assets
- * ("credit/models/risk"); state NULL for any. */
+/* Newest first, below an id, in one of the projects named, about assets that may all be read; state
+ * NULL for any. */
 struct approval_search {
     const struct texts *projects;
-    struct texts hidden;
+    struct readable_things may;
     const char *state;
     const char *before;
     int64_t limit;

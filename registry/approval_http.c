@@ -53,13 +53,10 @@ const struct field revoke_body_fields[] = {
 /* One about an asset that the caller may not see is not there. */
 static enum err visible(struct request *rq, const struct approval *a)
 {
-    const char *end = strstr(a->subject, "/versions/");
-
-    return end == NULL ||
-                   auth_may_asset(rq, ASSET_READ,
-                                  arena_copy(rq->arena, a->subject, (size_t)(end - a->subject)))
-               ? OK
-               : ERR_NOT_FOUND;
+    for (size_t i = 0; i < a->things.count; i++)
+        if (!auth_may_asset(rq, ASSET_READ, a->things.items[i]))
+            return ERR_NOT_FOUND;
+    return OK;
 }
 
 static enum err reply_approval(struct request *rq, const char *id)
@@ -163,7 +160,7 @@ static enum err reply_list(struct request *rq, const struct texts *projects)
     search.state = state;
     search.before = before;
     search.limit = page.limit + 1;
-    auth_hidden(rq, ASSET_READ, &search.hidden);
+    auth_readable_things(rq, ASSET_READ, projects, &search.may);
     TRY(approval_list(rq->db, &search, &rows));
     return page_reply(rq, &page, approval_fields, sizeof(struct approval), &rows,
                       offsetof(struct approval, id));

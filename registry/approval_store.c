@@ -22,6 +22,7 @@ static const struct field approval_columns[] = {
     TEXT(struct approval, version_id, 36),
     TEXT(struct approval, job_id, 36),
     TEXT(struct approval, requester_id, 36),
+    TEXTS(struct approval, things, 8),
     FIELDS_END,
 };
 
@@ -38,7 +39,7 @@ static const struct field approval_columns[] = {
     "   WHERE d.tenant_id = a.tenant_id AND d.approval_id = a.id) AS decisions,"                   \
     " a.evidence, a.evidence_digest, a.subject_digest, r.name AS requested_by, a.reason,"          \
     " a.created_at, a.expires_at, c.name AS closed_by, a.closed_at, a.state AS stored_state,"      \
-    " a.version_id, a.job_id, a.requested_by AS requester_id"                                      \
+    " a.version_id, a.job_id, a.requested_by AS requester_id, approval_things(a) AS things"        \
     " FROM approval a JOIN project p ON p.tenant_id = a.tenant_id AND p.id = a.project_id"         \
     " JOIN principal r ON r.tenant_id = a.tenant_id AND r.id = a.requested_by"                     \
     " LEFT JOIN principal c ON c.tenant_id = a.tenant_id AND c.id = a.closed_by"                   \
@@ -60,19 +61,17 @@ enum err approval_lock(struct db *db, const char *project_id, const char *id, st
                   PARAMS(P_TEXT(project_id), P_TEXT(id)));
 }
 
-QUERY(approval_list_sql,
-      APPROVAL_SELECT " AND p.state = 'active' AND p.name = ANY ($1::text[])"
-                      " AND ($2::text IS NULL OR $2 = " APPROVAL_STATE ") AND a.id < $3::uuid"
-                      " AND NOT p.name || '/' || split_part(a.subject, '/versions/', 1)"
-                      " = ANY ($5::text[])"
-                      " ORDER BY a.id DESC LIMIT $4::bigint");
+QUERY(approval_list_sql, APPROVAL_SELECT
+      " AND p.state = 'active' AND p.name = ANY ($1::text[])"
+      " AND ($2::text IS NULL OR $2 = " APPROVAL_STATE
+      ") AND a.id < $3::uuid" READABLE_THINGS("p.name", "approval_things(a)", "5", "6",
+                                              "7") " ORDER BY a.id DESC LIMIT $4::bigint");
 
 enum err approval_list(struct db *db, const struct approval_search *s, struct rows *out)
 {
     return db_list(db, &approval_list_sql, approval_columns, sizeof(struct approval), out,
                    PARAMS(P_TEXTS(s->projects->items, s->projects->count), P_TEXT(s->state),
-                          P_TEXT(s->before), P_INT(s->limit),
-                          P_TEXTS(s->hidden.items, s->hidden.count)));
+                          P_TEXT(s->before), P_INT(s->limit), READABLE_THINGS_PARAMS(&s->may)));
 }
 
 /* A request nobody decided in time makes room for the next. */

@@ -12,8 +12,9 @@ static const double walk_ceiling = 10, impact_ceiling = 5; /* milliseconds */
 
 static struct db db;
 
-static bool all(void *context, const char *project)
+static bool all(void *context, const char *project, const char *node)
 {
+    (void)node;
     return context == NULL && project != NULL;
 }
 

@@ -85,13 +85,15 @@ static void halves_of_a_way_written_at_once_are_joined(void)
     CHECK(number("SELECT count(*) FROM endpoint_ancestor WHERE deployment = 10") == 3);
 }
 
-static bool all(void *context, const char *project)
+static bool all(void *context, const char *project, const char *node)
 {
+    (void)node;
     return context == NULL && project != NULL;
 }
 
-static bool all_but_q(void *context, const char *project)
+static bool all_but_q(void *context, const char *project, const char *node)
 {
+    (void)node;
     return context == NULL && strcmp(project, "q") != 0;
 }
 
@@ -175,7 +177,8 @@ static enum err impact_body(void *arg)
     return OK;
 }
 
-static size_t impact(const char *node, bool (*may)(void *, const char *), const char *known_at)
+static size_t impact(const char *node, bool (*may)(void *, const char *, const char *),
+                     const char *known_at)
 {
     struct asked k = {.q = way(node, NULL).q};
 

@@ -34,8 +34,9 @@ static bool make_graph(bool circles, unsigned seed)
                tenant_b, NODES - 1);
 }
 
-static bool may(void *context, const char *project)
+static bool may(void *context, const char *project, const char *node)
 {
+    (void)node;
     return context == NULL || strcmp(context, project) != 0;
 }
 
@@ -359,8 +360,9 @@ static enum err call_body(void *arg)
     return OK;
 }
 
-static bool sees_not_p2(struct request *rq, const char *project)
+static bool sees_not_p2(struct request *rq, const char *project, const char *node)
 {
+    (void)node;
     (void)rq;
     return strcmp(project, "p2") != 0;
 }
@@ -440,8 +442,9 @@ static enum err deploy(void *arg)
     return OK;
 }
 
-static bool sees_all(struct request *rq, const char *project)
+static bool sees_all(struct request *rq, const char *project, const char *node)
 {
+    (void)node;
     return rq != NULL && project != NULL;
 }
 
