@@ -6,6 +6,7 @@
 #include "auth/handlers.h"
 #include "auth/place.h"
 #include "auth/policy_store.h"
+#include "auth/replay.h"
 #include "auth/session.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@
 /* What a change would give and take, before anybody makes it: it is made in a transaction, the
  * policy is loaded as it then is, and the transaction is given up. */
 
-enum { TRIPLES_MAX = 1000 };
+enum { TRIPLES_MAX = 1000, REPLAY_DAYS_MAX = 365 };
 
 struct what_if {
     const char *change;
@@ -22,6 +23,7 @@ struct what_if {
     const char *group;
     const char *role;     /* of give and role */
     struct texts actions; /* of deny and role: patterns */
+    int64_t replay_days;  /* 0: the log is not asked */
     struct place place;
 };
 
@@ -29,10 +31,15 @@ static const char *const changes[] = {"give", "take", "deny", "role", NULL};
 static const char *const places[] = {"tenant", "project", "asset", NULL};
 
 const struct field what_if_fields[] = {
-    CHOICE(struct what_if, change, changes),  OPT_TEXT(struct what_if, binding, 36),
-    OPT_NAME(struct what_if, principal),      OPT_NAME(struct what_if, group),
-    OPT_TEXT(struct what_if, role, 63),       OPT_TEXTS(struct what_if, actions, 100),
-    PLACE_OPT_FIELDS(struct what_if, places), FIELDS_END,
+    CHOICE(struct what_if, change, changes),
+    OPT_TEXT(struct what_if, binding, 36),
+    OPT_NAME(struct what_if, principal),
+    OPT_NAME(struct what_if, group),
+    OPT_TEXT(struct what_if, role, 63),
+    OPT_TEXTS(struct what_if, actions, 100),
+    PLACE_OPT_FIELDS(struct what_if, places),
+    OPT_INT(struct what_if, replay_days, 0, REPLAY_DAYS_MAX),
+    FIELDS_END,
 };
 
 struct trial {
@@ -41,6 +48,7 @@ struct trial {
     struct place_found place;
     struct holder to;
     struct policy *before, *after;
+    struct replay past;
     enum err result;
 };
 
@@ -119,6 +127,8 @@ static enum err try_it(void *arg)
     policy_drop(t->after);
     t->before = t->after = NULL;
     t->result = policy_load_here(t->rq->db, tenant, &t->before);
+    if (t->result == OK && t->w.replay_days > 0)
+        t->result = replay_load(t->rq->db, t->w.replay_days, &t->past);
     if (t->result == OK)
         t->result = apply(t);
     if (t->result == OK)
@@ -185,7 +195,10 @@ static json_t *difference(struct arena *a, const struct trial *t)
         complete = compare_at(a, t, policy_asset_scope(t->before, asset->project, asset->name),
                               scope, lost, gained);
     }
-    return json_pack("{s:o,s:o,s:b}", "lost", lost, "gained", gained, "complete", complete);
+    return json_pack("{s:o,s:o,s:b,s:o,s:I,s:b}", "lost", lost, "gained", gained, "complete",
+                     complete, "replay", replay_differences(&t->past, t->before, t->after),
+                     "replayed", (json_int_t)t->past.rows.count, "replay_complete",
+                     t->past.complete);
 }
 
 static enum err read_change(struct request *rq, struct trial *t)
@@ -216,7 +229,7 @@ static enum err read_change(struct request *rq, struct trial *t)
 /* POST /v1/access/what-if */
 enum err post_what_if(struct request *rq)
 {
-    struct trial t = {.rq = rq};
+    struct trial t = {.rq = rq, .past.complete = true};
     enum err e;
 
     TRY(request_read(rq, &t.w));

@@ -158,14 +158,3 @@ int run_role_revoke(struct cli *c)
     say(c, "%s no longer has the role %s there", c->args.values[0], c->args.values[1]);
     return DONE;
 }
-
-int run_access_check(struct cli *c)
-{
-    json_t *body =
-        keep(c, json_pack("{s:s, s:s*, s:s*}", "action", c->args.values[0], "project",
-                          option(c, "--project"), "principal", option(c, "--principal")));
-    const json_t *answer = api(c, "POST", "/v1/access/check", body);
-
-    print_object(c, answer);
-    return json_is_true(json_object_get(answer, "allowed")) ? DONE : REFUSED;
-}

@@ -397,3 +397,33 @@ def test_what_if_a_role_were_changed(world, admin):
     seen = admin.ok("POST", "/v1/access/what-if", {"change": "role", "role": role, "actions": ["projects/read", "jobs/read"]})
     place = {"principal": ann.name, "at": "project credit"}
     assert seen["gained"] == [{**place, "action": "jobs/read"}] and seen["lost"] == [{**place, "action": "assets/read"}]
+
+
+def test_what_if_replays_what_was_decided_of_late(world, admin):
+    """The log's own decisions, asked again: which would have been refused, or allowed, under the change."""
+    ann = newcomer(world, ("data-scientist", "credit"))
+    ann.ok("PUT", "/v1/projects/credit/models/replayed", {})
+    ann.ok("PUT", "/v1/projects/credit/models/replayed", {})
+    assert ann.put("/v1/projects/credit/endpoints/replayed", {}).status_code == 403
+    credit = {"scope": "project", "project": "credit"}
+    with world.service.unchanged():
+        cut = admin.ok("POST", "/v1/access/what-if", {"change": "deny", "principal": ann.name, "actions": ["assets/write"],
+                                                      "replay_days": 1, **credit})
+    mine = [d for d in cut["replay"] if d["principal"] == ann.name]
+    assert [(d["action"], d["project"], d["asset"], d["times"], d["was"], d["would_be"]) for d in mine] == [
+        ("assets/write", "credit", "models/replayed", 2, "allowed", "refused")]
+    assert cut["replayed"] > 10 and cut["replay_complete"]
+    gain = admin.ok("POST", "/v1/access/what-if", {"change": "give", "principal": ann.name, "role": "deployer",
+                                                   "replay_days": 1, **credit})
+    mine = [d for d in gain["replay"] if d["principal"] == ann.name]
+    assert [(d["action"], d["was"], d["would_be"]) for d in mine] == [("endpoints/write", "refused", "allowed")]
+    role = f"role-{next(counter)}"
+    admin.ok("PUT", f"/v1/roles/{role}", {"actions": ["projects/read", "assets/*"]})
+    ben = newcomer(world, (role, "credit"))
+    ben.ok("PUT", "/v1/projects/credit/models/replayed-2", {})
+    less = admin.ok("POST", "/v1/access/what-if", {"change": "role", "role": role, "actions": ["projects/read"], "replay_days": 1})
+    assert {(d["principal"], d["action"]) for d in less["replay"]} == {(ben.name, "assets/write")}
+    without = admin.ok("POST", "/v1/access/what-if", {"change": "role", "role": role, "actions": ["projects/read"]})
+    assert without["replay"] == [] and without["replayed"] == 0
+    assert admin.post("/v1/access/what-if", {"change": "role", "role": role, "actions": ["x"], "replay_days": 366}
+                      ).json()["error"]["target"] == "replay_days"

@@ -222,3 +222,59 @@ def test_every_command_has_help(shell):
             name = line.split('"')[1]
             assert f"\n  {name} " in overview
             assert reader.run("help", *name.split()).startswith(f"chancery {name}")
+
+
+def test_access_is_asked_given_and_reviewed_from_the_command_line(shell, world):
+    """Roles, groups, walls, duties, eligible roles and reviews, each by its command; every answer also as JSON."""
+    admin, reader = shell("admin"), shell("reader")
+    made = admin.json("role", "create", "cli-role", "--actions", "projects/read,assets/*", "--not-actions", "assets/purge")
+    assert "assets/read" in made["actions"] and "assets/purge" not in made["actions"]
+    admin.run("group", "create", "cli-team", "--display-name", "The team")
+    admin.run("group", "add", "cli-team", "the-reader")
+    assert [m["principal"] for m in admin.json("group", "members", "cli-team")["value"]] == ["the-reader"]
+    assert "cli-team" in admin.run("group", "list")
+    assert reader.json("access", "check", "assets/read", "--project", "credit")["allowed"]
+    assert "refused: no role in force allows it there" in reader.run("access", "explain", "assets/write", "--project",
+                                                                     "credit", code=1)
+    who = {w["principal"] for w in admin.json("access", "who-can", "approvals/decide", "--project", "credit")["value"]}
+    assert {"the-approver", "the-project-owner"} <= who and "the-reader" not in who
+    assert any(p["project"] == "credit" for p in admin.json("access", "what-can", "--principal", "the-reader")["value"])
+    gained = admin.json("access", "what-if", "give", "--principal", "the-reader", "--role", "deployer", "--project", "credit")
+    assert {"principal": "the-reader", "action": "endpoints/deploy", "at": "project credit"} in gained["gained"]
+    assert "endpoints/deploy" in admin.run("access", "what-if", "give", "--principal", "the-reader", "--role", "deployer",
+                                           "--project", "credit")
+    deny = admin.json("deny", "create", "--principals", "group:cli-team", "--actions", "jobs/*", "--project", "credit",
+                      "--reason", "a wall")
+    assert "a wall" in admin.run("deny", "list")
+    reader.run("access", "check", "jobs/read", "--project", "credit", code=1)
+    assert deny["id"] in admin.run("deny", "list")
+    admin.run("deny", "lift", deny["id"])
+    admin.run("group", "remove", "cli-team", "the-reader")
+    admin.run("group", "delete", "cli-team")
+    admin.run("role", "delete", "cli-role")
+    admin.run("duty", "set", "cli-duty", "data-steward", "auditor", "--description", "apart")
+    assert "cli-duty" in admin.run("duty", "list")
+    assert "train_approve_deploy" in admin.json("access", "duties")
+    admin.run("duty", "delete", "cli-duty")
+    eligible = admin.json("eligible", "grant", "the-reader", "deployer", "--project", "credit", "--hours", "2")
+    assert eligible["id"] in reader.run("eligible", "list")
+    asked = reader.json("eligible", "activate", eligible["id"], "--reason", "release", "--hours", "1")
+    assert asked["state"] == "pending"
+    assert admin.json("eligible", "approve", asked["id"], "--reason", "planned")["state"] == "active"
+    assert "active" in admin.run("eligible", "requests")
+    admin.json("review", "start", "cli-review", "--project", "credit", "--reviewers", "the-auditor", "--due", "2099-01-01T00:00:00Z")
+    auditor = shell("auditor")
+    items = auditor.json("review", "show", "cli-review")["value"]
+    binding = next(i["binding"] for i in items if i["holder"] == "the-reader" and i["role"] == "deployer")
+    auditor.run("review", "remove", "cli-review", binding, "--reason", "done")
+    for item in items:
+        if item["binding"] != binding:
+            auditor.run("review", "keep", "cli-review", item["binding"], "--reason", "needed")
+    assert auditor.json("review", "evidence", "cli-review")["signatures"]
+    robot = "cli-robot"
+    admin.run("service-account", "create", robot)
+    cap = admin.json("ceiling", "create", robot, "--actions", "projects/read")
+    assert cap["id"] in admin.run("ceiling", "list")
+    admin.run("ceiling", "lift", cap["id"])
+    words = admin.run("completion", "bash")
+    assert "'access') echo ' check explain who-can what-can what-if duties'" in words and "--not-data-actions" in words
