@@ -50,3 +50,36 @@ CREATE FUNCTION version_stage(of_tenant uuid, of_asset uuid, of_version uuid) RE
             SELECT FROM moved o WHERE o.version_id <> of_version AND o.stage = own.stage AND o.archive
                AND (o.at, o.seq) > (own.at, own.seq)) THEN 'Archived' ELSE own.stage END FROM own), 'None');
 $$;
+
+CREATE TABLE multipart (
+    tenant_id  uuid        NOT NULL,
+    id         uuid        NOT NULL,
+    project_id uuid        NOT NULL,
+    owner      text        NOT NULL CONSTRAINT multipart_owner CHECK (owner IN ('run', 'model')),
+    owner_id   text        NOT NULL,
+    path       text COLLATE "C" NOT NULL CONSTRAINT multipart_path CHECK (octet_length(path) BETWEEN 1 AND 512),
+    parts      int         NOT NULL CONSTRAINT multipart_parts CHECK (parts BETWEEN 1 AND 10000),
+    created_by uuid        NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT multipart_key PRIMARY KEY (tenant_id, id),
+    CONSTRAINT multipart_project FOREIGN KEY (tenant_id, project_id) REFERENCES project,
+    CONSTRAINT multipart_creator FOREIGN KEY (tenant_id, created_by) REFERENCES principal
+);
+COMMENT ON TABLE multipart IS 'An artifact on its way in numbered parts.';
+CREATE INDEX multipart_by_expiry ON multipart (tenant_id, expires_at);
+CALL tenant_table('multipart', 'SELECT, INSERT, UPDATE, DELETE');
+
+CREATE TABLE multipart_part (
+    tenant_id uuid   NOT NULL,
+    upload_id uuid   NOT NULL,
+    part      int    NOT NULL CONSTRAINT multipart_part_number CHECK (part > 0),
+    sha256    bytea  NOT NULL,
+    size      bigint NOT NULL,
+    CONSTRAINT multipart_part_key PRIMARY KEY (tenant_id, upload_id, part),
+    CONSTRAINT multipart_part_upload FOREIGN KEY (tenant_id, upload_id) REFERENCES multipart ON DELETE CASCADE,
+    CONSTRAINT multipart_part_blob FOREIGN KEY (tenant_id, sha256) REFERENCES blob
+);
+COMMENT ON TABLE multipart_part IS 'Parts that have arrived, each a content of the store until it is joined or given up.';
+CREATE INDEX multipart_part_by_blob ON multipart_part (tenant_id, sha256);
+CALL tenant_table('multipart_part', 'SELECT, INSERT, DELETE');

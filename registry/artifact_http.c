@@ -198,12 +198,12 @@ enum err delete_mlflow_artifact(struct request *rq)
     return mlflow_reply_empty(rq);
 }
 
-/* …/mlflow-artifacts/mpu/… and …/presigned/…: clients go on with one PUT or GET. */
-enum err refuse_mlflow_multipart(struct request *rq)
+/* GET …/mlflow-artifacts/presigned/{path+}: clients go on with one GET. */
+enum err refuse_mlflow_presigned(struct request *rq)
 {
     TRY(artifact_path_check(rq, rq->args[0]));
     request_status(rq, 501);
     return request_reply_json(
         rq, json_pack("{s:s, s:s}", "error_code", "NOT_IMPLEMENTED", "message",
-                      "Multipart upload is not supported for the current artifact repository"));
+                      "Presigned downloads are not supported for the current artifact repository"));
 }

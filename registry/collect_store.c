@@ -23,6 +23,8 @@ enum err collect_tenants(struct db *db, struct rows *out)
     " b.tenant_id = current_tenant() AND b.touched_at <= now() - make_interval(secs => $2::int)"   \
     " AND NOT EXISTS (SELECT FROM version_file f"                                                  \
     " WHERE f.tenant_id = b.tenant_id AND f.sha256 = b.sha256)"                                    \
+    " AND NOT EXISTS (SELECT FROM multipart_part f"                                                \
+    " WHERE f.tenant_id = b.tenant_id AND f.sha256 = b.sha256)"                                    \
     " AND NOT EXISTS (SELECT FROM artifact f"                                                      \
     " WHERE f.tenant_id = b.tenant_id AND f.sha256 = b.sha256)"
 
@@ -64,15 +66,19 @@ enum err collect_unknown_blobs(struct db *db, const struct texts *digests, struc
 
 QUERY(collect_unknown_uploads_sql,
       "SELECT x.text FROM unnest($1::text[]) AS x (text) WHERE NOT EXISTS (SELECT FROM upload u"
-      " WHERE u.tenant_id = current_tenant() AND u.id = x.text::uuid)");
+      " WHERE u.tenant_id = current_tenant() AND u.id = x.text::uuid) AND NOT EXISTS (SELECT"
+      " FROM multipart m WHERE m.tenant_id = current_tenant() AND m.id = x.text::uuid)");
 
 enum err collect_unknown_uploads(struct db *db, const struct texts *ids, struct rows *out)
 {
     return words(db, &collect_unknown_uploads_sql, out, PARAMS(P_TEXTS(ids->items, ids->count)));
 }
 
-QUERY(collect_stale_uploads_sql, "DELETE FROM upload WHERE tenant_id = current_tenant()"
-                                 " AND expires_at <= now() RETURNING id AS text");
+QUERY(collect_stale_uploads_sql,
+      "WITH u AS (DELETE FROM upload WHERE tenant_id = current_tenant() AND expires_at <= now()"
+      " RETURNING id), m AS (DELETE FROM multipart WHERE tenant_id = current_tenant()"
+      " AND expires_at <= now() RETURNING id)"
+      " SELECT id::text AS text FROM u UNION ALL SELECT id::text FROM m");
 
 enum err collect_stale_uploads(struct db *db, struct rows *out)
 {

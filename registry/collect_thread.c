@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 #include "registry/blob.h"
+#include "registry/multipart.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -71,6 +72,7 @@ enum err collect_start(const struct service *service)
     pthread_condattr_t attributes;
     enum err e = blob_start(service->home);
 
+    multipart_start(service->key);
     if (e != OK)
         return e;
     (void)pthread_condattr_init(&attributes);

@@ -110,6 +110,11 @@ static enum err pour(int from, int to, struct sha256 *hash, int64_t size)
     return e;
 }
 
+enum err transfer_append_fd(int fd, int from, int64_t size)
+{
+    return pour(from, fd, NULL, size);
+}
+
 enum err transfer_append(int fd, const char *path, int64_t size)
 {
     int from = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

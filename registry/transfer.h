@@ -35,6 +35,8 @@ MUST_CHECK enum err transfer_open(const char *tenant, const char *id, int *fd);
 MUST_CHECK enum err transfer_cut(int fd, int64_t received);
 /* Append size bytes of the file at path, durably. */
 MUST_CHECK enum err transfer_append(int fd, const char *path, int64_t size);
+/* Append size bytes that are read from another open file. */
+MUST_CHECK enum err transfer_append_fd(int fd, int from, int64_t size);
 /* The digest of the whole spool file. */
 MUST_CHECK enum err transfer_digest(int fd, struct digest *out);
 void transfer_discard(const char *tenant, const char *id);

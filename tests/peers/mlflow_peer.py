@@ -103,7 +103,7 @@ def artifacts(size):
         with open(path, "wb") as f:
             for _ in range(size >> 20):
                 f.write(block)
-        mlflow.log_artifact(path)
+        mlflow.log_artifact(str(path))
         (pathlib.Path(folder) / "naïve name.txt").write_text("x")
         mlflow.log_artifact(pathlib.Path(folder) / "naïve name.txt", "sub/dir")
         back = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/", dst_path=folder + "/back")

@@ -125,6 +125,15 @@ def test_a_hundred_megabytes_and_odd_names(world, mlflow):
     assert seen["same"] and seen["names"] == ["large.bin", "sub/dir/naïve name.txt"] and seen["left"] == ["large.bin"]
 
 
+def test_large_files_in_parts(world, mlflow):
+    seen = mlflow(world["data-scientist"], "artifacts", 24 << 20, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD="true",
+                  MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=str(8 << 20), MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE=str(5 << 20),
+                  REQUESTS_CA_BUNDLE=str(world.service.ca))
+    assert seen["same"] and seen["names"] == ["large.bin", "sub/dir/naïve name.txt"]
+    assert world.service.sql("SELECT count(*) FROM chancery.multipart").strip() == "0"
+    assert int(world.service.sql("SELECT count(*) FROM chancery.audit_entry WHERE action = 'put_mlflow_part'")) == 5
+
+
 def test_writers_at_once(world, mlflow):
     seen = mlflow(world["data-scientist"], "writers", 8)
     assert seen == {"failures": [], "metrics": 9, "history": 20}
