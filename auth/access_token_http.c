@@ -121,7 +121,6 @@ enum err delete_token(struct request *rq)
     const char *answerable;
     bool own;
 
-    auth_mark_policy_changed(rq);
     TRY(access_token_find(rq->db, rq->args[0], &t));
     request_object(rq, "tokens/%s", t.id);
     answerable = auth_answerable(rq, t.principal_id);

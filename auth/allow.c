@@ -4,7 +4,6 @@
 #include "auth/second_factor.h"
 #include "auth/session.h"
 #include "auth/snapshot.h"
-#include "core/log.h"
 
 #include <string.h>
 
@@ -219,45 +218,6 @@ enum err auth_allow(struct request *rq)
     if (e == ERR_DENIED || e == ERR_NOT_FOUND)
         e = decide_anew(rq, s, e);
     return e == OK && is_privileged(rq->route) ? second_factor_fresh(rq) : e;
-}
-
-/* Actions whose use may change who may what; the epoch tells whether it did. Writing an asset does
- * where a condition asks for tags. */
-static bool may_matter(enum action a)
-{
-    switch (a) {
-    case PROJECT_WRITE:
-    case PROJECT_DELETE:
-    case USER_WRITE:
-    case SERVICE_ACCOUNT_WRITE:
-    case BINDING_WRITE:
-    case GROUP_WRITE:
-    case ROLE_WRITE:
-    case DENY_WRITE:
-    case DUTY_WRITE:
-    case REVIEW_WRITE:
-    case CLASSIFY:
-    case POLICY_WRITE:
-        return true;
-    default:
-        return false;
-    }
-}
-
-void auth_settled(struct request *rq)
-{
-    struct session *s = session_of(rq);
-    struct policy *newest = NULL;
-
-    if (s == NULL || rq->outcome != OK || strcmp(rq->route->method, "GET") == 0 ||
-        (!s->changed && !may_matter((enum action)rq->route->action) &&
-         (rq->route->action != ASSET_WRITE || policy_condition(s->policy, 1) == NULL)))
-        return;
-    if (snapshot_renew(rq->db, s->claims.tenant_id, &newest) != OK) {
-        log_world("the policy of a tenant cannot be read again; it is forgotten");
-        snapshot_forget(s->claims.tenant_id);
-    }
-    policy_drop(newest);
 }
 
 const char *auth_project_id(struct request *rq)

@@ -19,8 +19,22 @@ MUST_CHECK enum err auth_identify(struct request *rq);
 /* By the action and scope of the route's line. A project that is not there, deleted or not readable
  * is ERR_NOT_FOUND; what is readable but not allowed ERR_DENIED, naming the action. */
 MUST_CHECK enum err auth_allow(struct request *rq);
-/* The request's changes are committed: if they changed who may what, the next request sees it. */
+/* What the transaction of a write that was allowed has to hold to; not set for PUBLIC routes. */
+struct db_guard auth_guard(const struct request *rq);
+/* Identify and allow anew under the newest policy: a guard did not hold. In no transaction. */
+MUST_CHECK enum err auth_again(struct request *rq);
+/* What was allowed is about to be said: is it so still? Sets rq->good_until_ms. In no transaction.
+ */
+MUST_CHECK enum err auth_still(struct request *rq);
+/* False when too much time has gone by since: a process that stood still must not go on. */
+bool auth_good(const struct request *rq);
+/* The request's changes are committed: if they moved an epoch, the next request here sees it, and
+ * rq->moved is set, so that the reply waits for the others. Says X-Authz-Epoch. */
 void auth_settled(struct request *rq);
+/* An earlier request made the change that this one answers for: wait for the tenant's last one. */
+MUST_CHECK enum err auth_settled_before(struct request *rq);
+/* Call done(arg) when every replica has seen what the request changed; in time or not. */
+void auth_await_replicas(struct request *rq, void (*done)(void *arg, bool confirmed), void *arg);
 
 /* The UUID of the project of a PROJECT or WORKSPACE route, whose name is rq->project; the nil UUID,
  * which finds nothing, on other routes.

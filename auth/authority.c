@@ -15,7 +15,6 @@ enum err authority_fence(struct request *rq)
     struct policy *policy;
     int64_t epoch = 0;
 
-    s->changed = true;
     TRY(policy_lock(rq->db, &epoch));
     if (epoch == policy_epoch(s->policy))
         return OK;

@@ -177,7 +177,6 @@ static enum err end(struct request *rq)
     const struct leaving *l = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
-    auth_mark_policy_changed(rq);
     return login_session_end(rq->db, l->session.id, "signed out");
 }
 

@@ -170,7 +170,6 @@ enum err get_oauth_client(struct request *rq)
 enum err delete_oauth_client(struct request *rq)
 {
     request_object(rq, "oauth/clients/%s", rq->args[0]);
-    auth_mark_policy_changed(rq);
     TRY(oauth_client_delete(rq->db, rq->args[0]));
     return request_reply_empty(rq);
 }

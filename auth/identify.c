@@ -3,6 +3,7 @@
 
 #include "auth/access_jwt.h"
 #include "auth/access_token.h"
+#include "auth/barrier.h"
 #include "auth/breached.h"
 #include "auth/issuer.h"
 #include "auth/jwt.h"
@@ -42,13 +43,18 @@ enum err auth_start(const struct service *service)
     cache = token_cache_new(CACHED_TOKENS);
     if (kek_start(service) != OK || breached_start(service) != OK)
         return ERR_INVALID;
-    return watch_start(service->conninfo);
+    if (barrier_start(service->conninfo) != OK)
+        return ERR_UNAVAILABLE;
+    if (watch_start(service->conninfo) == OK)
+        return OK;
+    barrier_stop();
+    return ERR_UNAVAILABLE;
 }
 
 void auth_stop(void)
 {
     watch_stop();
-    snapshot_seen(0);
+    barrier_stop();
     snapshot_forget(NULL);
     keys_stop();
     issuers_stop();
@@ -179,17 +185,13 @@ static enum err enter(struct request *rq, const struct claims *claims, struct po
     return refuse(rq, alive ? "its bearer's password was set anew" : "its bearer is disabled");
 }
 
-enum err auth_identify(struct request *rq)
+static enum err identify(struct request *rq, const char *text)
 {
     struct policy *policy = NULL;
     struct claims claims;
     struct digest hash;
-    const char *text = "";
     enum err e;
 
-    if (rq->route->action == PUBLIC)
-        return OK;
-    TRY(read_credential(rq, &text));
     hash = sha256_of(text, strlen(text));
     e = open_known(rq, &hash, &claims, &policy);
     if (e == ERR_NOT_FOUND) {
@@ -200,4 +202,38 @@ enum err auth_identify(struct request *rq)
         return e;
     }
     return enter(rq, &claims, policy);
+}
+
+static const char least_header[] = "if-authz-epoch-at-least";
+
+/* The caller has seen this epoch somewhere: what is older is not good enough. */
+static enum err reach_epoch(struct request *rq, const char *text, const char *least)
+{
+    struct policy *newest = NULL;
+    uint64_t epoch = 0;
+
+    if (!uint_parse(least, INT64_MAX, &epoch)) {
+        rq->target = "If-Authz-Epoch-At-Least";
+        return fail(rq, ERR_INVALID, "If-Authz-Epoch-At-Least must be a number");
+    }
+    if (policy_epoch(session_of(rq)->policy) >= (int64_t)epoch)
+        return OK;
+    TRY(snapshot_renew(rq->db, session_of(rq)->claims.tenant_id, &newest));
+    policy_drop(newest);
+    TRY(identify(rq, text)); /* the token too, by the newer policy */
+    if (policy_epoch(session_of(rq)->policy) >= (int64_t)epoch)
+        return OK;
+    return fail(rq, ERR_UNAVAILABLE, "the policy of the tenant has not reached epoch %s", least);
+}
+
+enum err auth_identify(struct request *rq)
+{
+    const char *least = request_header(rq, least_header);
+    const char *text = "";
+
+    if (rq->route->action == PUBLIC)
+        return OK;
+    TRY(read_credential(rq, &text));
+    TRY(identify(rq, text));
+    return least == NULL ? OK : reach_epoch(rq, text, least);
 }

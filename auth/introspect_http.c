@@ -147,7 +147,6 @@ static enum err end(struct request *rq)
     const struct asked *k = rq->work;
 
     request_object(rq, "users/%s", rq->caller.name);
-    auth_mark_policy_changed(rq);
     return login_session_end(rq->db, k->session_id, "its client gave it back");
 }
 

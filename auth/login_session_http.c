@@ -33,7 +33,6 @@ enum err delete_my_session(struct request *rq)
     TRY(login_session_find(rq->db, rq->args[0], &s));
     if (strcmp(s.principal_id, rq->caller.id) != 0)
         return ERR_NOT_FOUND;
-    auth_mark_policy_changed(rq);
     TRY(login_session_end(rq->db, s.id, "ended by its user"));
     return request_reply_empty(rq);
 }
@@ -46,7 +45,6 @@ enum err delete_user_sessions(struct request *rq)
 
     TRY(principal_find(rq->db, "user", rq->args[0], &p));
     request_object(rq, "users/%s", p.name);
-    auth_mark_policy_changed(rq);
     TRY(login_session_end_all(rq->db, p.id, NULL, "ended by an admin"));
     return request_reply_empty(rq);
 }

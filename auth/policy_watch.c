@@ -2,6 +2,7 @@
 #include "auth/policy_watch.h"
 
 #include "auth/key.h"
+#include "auth/lease.h"
 #include "auth/snapshot.h"
 #include "core/log.h"
 #include "core/text.h"
@@ -10,21 +11,41 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { POLL_MS = 1000, KEYS_MS = 30000 };
+enum { KEYS_MS = 30000, RECONNECT_MS = 200, STATEMENT_MS = 2000 };
+_Static_assert(LEASE_MS == 2000, "replica_renew_sql says so too");
 
 static struct watch {
     pthread_t thread;
     bool running;
     int stop_fd;
     struct db db;
-    int backend;     /* the process that listens for us */
-    int64_t keys_ms; /* when the signing keys were read last */
+    int backend;      /* the process that listens for us */
+    char id[ID_SIZE]; /* of this replica */
+    char *seen;       /* the database snapshot whose changes are all known here */
+    int64_t keys_ms;  /* when the signing keys were read last */
 } watch = {.stop_fd = -1};
 
-QUERY(policy_listen_sql, "LISTEN authz");
+/* Sees nothing, so everything has changed since. */
+static const char seen_nothing[] = "1:1:";
+
+QUERY(replica_name_sql, "SELECT set_config('application_name', 'chanceryd watch', false),"
+                        " set_config('statement_timeout', $1, false)");
+QUERY(replica_listen_sql, "LISTEN authz");
+QUERY(replica_gone_sql, "DELETE FROM replica WHERE id = $1::uuid"
+                        " OR lease_until < clock_timestamp() - interval '1 minute'");
+QUERY(replica_renew_sql,
+      "INSERT INTO replica (id, lease_until, seen)"
+      " VALUES ($1::uuid, clock_timestamp() + interval '2000 ms', $2::pg_snapshot)"
+      " ON CONFLICT (id) DO UPDATE SET lease_until = EXCLUDED.lease_until, seen = EXCLUDED.seen");
+/* Losing this in a crash of the database only makes somebody wait, so nothing is flushed for it. */
+QUERY(replica_seen_sql, "UPDATE replica SET seen = $2::pg_snapshot WHERE id = $1::uuid"
+                        " AND set_config('synchronous_commit', 'off', true) = 'off'");
+QUERY(replica_moved_sql, "SELECT pg_current_snapshot()::text, m.id, m.epoch"
+                         " FROM (VALUES (1)) one LEFT JOIN authz_moved($1::pg_snapshot) m ON true");
 
 /* False when it is time to stop. */
 static bool pause_for(int timeout_ms)
@@ -36,125 +57,174 @@ static bool pause_for(int timeout_ms)
     return (fds[0].revents & POLLIN) == 0;
 }
 
-static enum err start_listening(void *unused)
-{
-    (void)unused;
-    return db_run(&watch.db, &policy_listen_sql, NULL, NO_PARAMS);
-}
-
-static bool connect_and_listen(void)
-{
-    bool listening;
-
-    watch.db.arena = arena_new();
-    listening = db_tx(&watch.db, TX_POINT, NULL, start_listening, NULL) == OK;
-    arena_free(watch.db.arena);
-    watch.db.arena = NULL;
-    watch.backend = PQbackendPID(watch.db.conn);
-    return listening;
-}
-
-static void disconnect(void)
-{
-    snapshot_seen(0);
-    db_close(&watch.db);
-}
-
 /* A lost connection is opened anew by the next statement, but that one hears nothing. */
 static bool still_listening(void)
 {
     return PQbackendPID(watch.db.conn) == watch.backend;
 }
 
-/* A tenant whose policy cannot be renewed has none here any more: the next request asks anew. */
-static bool renew(const char *tenant_id)
+/* Each statement of body is a transaction of its own. */
+static bool run(enum err (*body)(void *arg), void *arg)
 {
-    struct policy *p = NULL;
-    enum err e;
+    bool good;
 
     watch.db.arena = arena_new();
-    e = snapshot_renew(&watch.db, tenant_id, &p);
+    good = db_tx(&watch.db, TX_POINT, NULL, body, arg) == OK;
     arena_free(watch.db.arena);
     watch.db.arena = NULL;
-    policy_drop(p);
-    return (e == OK || e == ERR_NOT_FOUND) && still_listening();
-}
-
-static bool hear(void)
-{
-    PGnotify *notice;
-    bool good = PQconsumeInput(watch.db.conn) == 1;
-
-    while (good && (notice = PQnotifies(watch.db.conn)) != NULL) {
-        snapshot_unsettle();
-        good = !snapshot_has(notice->extra) || renew(notice->extra);
-        PQfreemem(notice);
-    }
     return good;
 }
 
-/* A statement for all tenants, not one each. */
-QUERY(policy_epochs_sql, "SELECT id, epoch FROM authz_epochs()");
-
-static enum err read_epochs(void *out)
+static enum err begin(void *unused)
 {
-    return db_rows(&watch.db, &policy_epochs_sql, out, NO_PARAMS);
+    PGresult *named;
+
+    (void)unused;
+    TRY(db_rows(&watch.db, &replica_name_sql, &named, PARAMS(P_INT(STATEMENT_MS))));
+    TRY(db_run(&watch.db, &replica_listen_sql, NULL, NO_PARAMS));
+    return db_run(&watch.db, &replica_gone_sql, NULL, PARAMS(P_TEXT(watch.id)));
 }
 
-static bool renew_those_that_moved(struct arena *a)
+static void see(const char *snapshot)
+{
+    char *copy = strdup(snapshot);
+
+    if (copy == NULL)
+        abort();
+    free(watch.seen);
+    watch.seen = copy;
+}
+
+static bool connect_and_listen(void)
+{
+    bool listening = run(begin, NULL);
+
+    watch.backend = PQbackendPID(watch.db.conn);
+    see(seen_nothing);
+    return listening;
+}
+
+static enum err write_lease(void *unused)
+{
+    (void)unused;
+    return db_run(&watch.db, &replica_renew_sql, NULL,
+                  PARAMS(P_TEXT(watch.id), P_TEXT(watch.seen)));
+}
+
+static enum err write_seen(void *unused)
+{
+    (void)unused;
+    return db_run(&watch.db, &replica_seen_sql, NULL, PARAMS(P_TEXT(watch.id), P_TEXT(watch.seen)));
+}
+
+/* What has changed since the last time is used no more; *moved: something has. */
+static enum err catch_up(void *moved)
 {
     PGresult *rows = NULL;
 
-    watch.db.arena = a;
-    if (db_tx(&watch.db, TX_POINT, NULL, read_epochs, &rows) != OK || !still_listening())
+    TRY(db_rows(&watch.db, &replica_moved_sql, &rows, PARAMS(P_TEXT(watch.seen))));
+    for (int i = 0; i < PQntuples(rows); i++) {
+        if (PQgetisnull(rows, i, 1))
+            continue;
+        snapshot_moved(PQgetvalue(rows, i, 1), strtoll(PQgetvalue(rows, i, 2), NULL, 10));
+        *(bool *)moved = true;
+    }
+    if (PQntuples(rows) == 0)
+        return ERR_INTERNAL;
+    see(PQgetvalue(rows, 0, 0));
+    return OK;
+}
+
+static bool follow(void)
+{
+    bool moved = false;
+
+    return run(catch_up, &moved) && still_listening() && (!moved || run(write_seen, NULL));
+}
+
+static bool renew_lease(void)
+{
+    int64_t asked = lease_clock();
+    bool moved = false;
+
+    if (!run(write_lease, NULL) || !run(catch_up, &moved) || !still_listening())
         return false;
-    for (int i = 0; i < PQntuples(rows); i++)
-        if (snapshot_older(PQgetvalue(rows, i, 0), strtoll(PQgetvalue(rows, i, 1), NULL, 10)) &&
-            !renew(PQgetvalue(rows, i, 0)))
-            return false;
+    lease_hold(asked);
+    return !moved || run(write_seen, NULL);
+}
+
+static enum err read_keys(void *unused)
+{
+    (void)unused;
+    return keys_renew(&watch.db);
+}
+
+static bool renew_keys(void)
+{
+    int64_t now = lease_clock();
+
+    if (now - watch.keys_ms < KEYS_MS)
+        return true;
+    watch.keys_ms = now;
+    return run(read_keys, NULL) && still_listening();
+}
+
+/* Has there been a word? False when the connection is lost. */
+static bool hear(bool *word)
+{
+    PGnotify *notice;
+
+    if (PQconsumeInput(watch.db.conn) != 1)
+        return false;
+    while ((notice = PQnotifies(watch.db.conn)) != NULL) {
+        *word = true;
+        PQfreemem(notice);
+    }
     return true;
 }
 
-static bool compare_epochs(void)
+/* What there is to do now; *idle: nothing. Words may come with any answer, so one asks again after
+ * each. False when the connection is lost. */
+static bool attend_once(int64_t *next, bool *idle)
 {
-    int64_t start = time_steady_ms();
-    struct arena *a = arena_new();
-    bool good = renew_those_that_moved(a);
+    int64_t now = lease_clock();
+    bool word = false;
 
-    if (good && start - watch.keys_ms >= KEYS_MS) {
-        watch.db.arena = a;
-        good = keys_renew(&watch.db) == OK && still_listening();
-        watch.keys_ms = start;
+    *idle = false;
+    if (!hear(&word))
+        return false;
+    if (now >= *next) {
+        *next = now + LEASE_RENEW_MS;
+        return renew_lease() && renew_keys();
     }
-    watch.db.arena = NULL;
-    arena_free(a);
-    if (good)
-        snapshot_seen(start);
-    return good;
+    if (word)
+        return follow();
+    *idle = true;
+    return true;
 }
 
 /* Until the connection is lost, or it is time to stop: false. */
 static bool attend(void)
 {
     int64_t next = 0;
+    bool idle = false;
 
-    for (;;) {
-        int64_t now = time_steady_ms();
+    while (attend_once(&next, &idle)) {
+        int64_t left = next - lease_clock();
 
-        if (!hear())
-            return true;
-        if (now >= next) {
-            if (!compare_epochs())
-                return true;
-            next = now + POLL_MS;
-        }
-        now = time_steady_ms();
-        if (!pause_for(next > now ? (int)(next - now) : 0))
+        if (!pause_for(!idle || left < 0 ? 0 : (int)left))
             return false;
     }
+    return true;
 }
 
-static void *run(void *unused)
+static enum err leave(void *unused)
+{
+    (void)unused;
+    return db_run(&watch.db, &replica_gone_sql, NULL, PARAMS(P_TEXT(watch.id)));
+}
+
+static void *run_watch(void *unused)
 {
     bool going = true;
 
@@ -165,8 +235,11 @@ static void *run(void *unused)
             if (going)
                 log_world("the policy watch lost its connection; every request asks the database");
         }
-        disconnect();
-        going = going && pause_for(POLL_MS);
+        lease_end();
+        if (!going)
+            (void)run(leave, NULL);
+        db_close(&watch.db);
+        going = going && pause_for(RECONNECT_MS);
     }
     return unused;
 }
@@ -174,10 +247,11 @@ static void *run(void *unused)
 enum err watch_start(const char *conninfo)
 {
     watch.db = (struct db){.conninfo = conninfo};
+    id_new(watch.id);
     watch.stop_fd = eventfd(0, EFD_CLOEXEC);
     if (watch.stop_fd < 0)
         return ERR_UNAVAILABLE;
-    watch.running = pthread_create(&watch.thread, NULL, run, NULL) == 0;
+    watch.running = pthread_create(&watch.thread, NULL, run_watch, NULL) == 0;
     if (watch.running)
         return OK;
     watch_stop();
@@ -190,6 +264,8 @@ void watch_stop(void)
         (void)pthread_join(watch.thread, NULL);
     if (watch.stop_fd >= 0)
         (void)close(watch.stop_fd);
+    free(watch.seen);
+    watch.seen = NULL;
     watch.running = false;
     watch.stop_fd = -1;
 }

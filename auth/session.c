@@ -178,11 +178,3 @@ void session_readable(const struct session *s, struct arena *arena, enum action 
             append(&out->except, asset->name + length);
     }
 }
-
-void auth_mark_policy_changed(struct request *rq)
-{
-    struct session *s = session_of(rq);
-
-    if (s != NULL)
-        s->changed = true;
-}

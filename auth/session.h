@@ -18,7 +18,6 @@ struct session {
     uint32_t scope;   /* of such a route: the project's, or that of its asset */
     struct claims claims;
     struct circumstances circumstances;
-    bool changed; /* who may what */
 };
 
 /* A new session for the request, instead of any it had; takes policy. Fills rq->caller. */
@@ -38,8 +37,5 @@ uint32_t session_asset_scope(const struct session *s, const char *project, const
 /* What of one kind ("models/") the action is allowed on in the project of that index. */
 void session_readable(const struct session *s, struct arena *arena, enum action a, uint32_t project,
                       const char *kind, struct readable *out);
-
-/* Will the change this request makes be about who may what? */
-void auth_mark_policy_changed(struct request *rq);
 
 #endif

@@ -108,7 +108,6 @@ static enum err store(struct request *rq)
 
     request_object(rq, "users/%s", rq->caller.name);
     request_status(rq, 204);
-    auth_mark_policy_changed(rq);
     TRY(login_session_end_all(rq->db, rq->caller.id, session_of(rq)->claims.session,
                               "the password was changed"));
     return sign_in_store(rq->db, rq->caller.id, c->hash);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/snapshot.h"
 
+#include "auth/lease.h"
 #include "auth/policy_store.h"
 
 #include <pthread.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHARDS = 16 };
+enum { SHARDS = 64 };
 
 struct slot {
     struct slot *next;
@@ -19,16 +20,18 @@ struct slot {
 static struct shard {
     _Alignas(64) pthread_mutex_t lock;
     struct slot *first;
+    atomic_ullong words;     /* of changes that have come */
+    pthread_mutex_t loading; /* held by the one thread that loads */
 } shards[SHARDS];
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static atomic_llong seen_ms = -(SNAPSHOT_BLIND_MS + 1);
-static atomic_ullong unsettled;
 
 static void prepare(void)
 {
-    for (size_t i = 0; i < SHARDS; i++)
+    for (size_t i = 0; i < SHARDS; i++) {
         (void)pthread_mutex_init(&shards[i].lock, NULL);
+        (void)pthread_mutex_init(&shards[i].loading, NULL);
+    }
 }
 
 static struct shard *shard_of(const char *tenant_id)
@@ -65,27 +68,17 @@ static struct policy *known(const char *tenant_id)
     return p;
 }
 
-bool snapshot_has(const char *tenant_id)
+bool snapshot_is(const char *tenant_id, int64_t epoch)
 {
     struct policy *p = known(tenant_id);
-
-    bool has = p != NULL;
-
-    policy_drop(p);
-    return has;
-}
-
-bool snapshot_older(const char *tenant_id, int64_t epoch)
-{
-    struct policy *p = known(tenant_id);
-    bool older = p != NULL && policy_epoch(p) != epoch;
+    bool is = p != NULL && policy_epoch(p) == epoch;
 
     policy_drop(p);
-    return older;
+    return is;
 }
 
-/* Word of a change that came while this was loaded found the tenant known, and renews it, or not
- * known, and did nothing: then this may be too old to begin with. Over an older one it is right. */
+/* Word of a change that came while this was loaded took away what was known: then this may be too
+ * old to begin with. Over an older one it is right. */
 static void keep(struct policy *p, bool settled)
 {
     struct shard *s = shard_of(policy_tenant_id(p));
@@ -104,21 +97,40 @@ static void keep(struct policy *p, bool settled)
     policy_drop(old);
 }
 
-static enum err load(struct db *db, const char *tenant_id, struct policy **out)
+/* Unless another thread has just loaded it. The shard is locked for loading. */
+static enum err load_once(struct db *db, const char *tenant_id, int64_t least, struct policy **out)
 {
-    unsigned long long before = atomic_load(&unsettled);
-    enum err e = policy_load(db, tenant_id, out);
+    struct shard *s = shard_of(tenant_id);
+    unsigned long long before = atomic_load(&s->words);
+    enum err e;
 
+    *out = known(tenant_id);
+    if (*out != NULL && policy_epoch(*out) >= least)
+        return OK;
+    policy_drop(*out);
+    *out = NULL;
+    e = policy_load(db, tenant_id, out);
     if (e == OK)
-        keep(*out, atomic_load(&unsettled) == before);
+        keep(*out, atomic_load(&s->words) == before);
     return e;
 }
 
-/* p, or what has taken its place; takes p. */
+static enum err load(struct db *db, const char *tenant_id, int64_t least, struct policy **out)
+{
+    struct shard *s = shard_of(tenant_id);
+    enum err e;
+
+    (void)pthread_mutex_lock(&s->loading);
+    e = load_once(db, tenant_id, least, out);
+    (void)pthread_mutex_unlock(&s->loading);
+    return e;
+}
+
+/* p if it is of the database's epoch, or what has taken its place; takes p. */
 static enum err renew(struct db *db, const char *tenant_id, struct policy *p, struct policy **out)
 {
     int64_t epoch = 0;
-    enum err e = p == NULL ? OK : policy_epoch_read(db, tenant_id, &epoch);
+    enum err e = policy_epoch_read(db, tenant_id, &epoch);
 
     *out = NULL;
     if (p != NULL && e == OK && epoch == policy_epoch(p)) {
@@ -130,18 +142,20 @@ static enum err renew(struct db *db, const char *tenant_id, struct policy *p, st
         snapshot_forget(tenant_id);
         return e;
     }
-    return load(db, tenant_id, out);
+    return load(db, tenant_id, epoch, out);
 }
 
 enum err snapshot_take(struct db *db, const char *tenant_id, struct policy **out)
 {
+    bool live = lease_live(); /* before: what is in memory by then is as new as the lease */
     struct policy *p = known(tenant_id);
 
-    if (p != NULL && time_steady_ms() - atomic_load(&seen_ms) <= SNAPSHOT_BLIND_MS) {
-        *out = p;
-        return OK;
-    }
-    return renew(db, tenant_id, p, out);
+    if (!live)
+        return renew(db, tenant_id, p, out);
+    if (p == NULL)
+        return load(db, tenant_id, 0, out);
+    *out = p;
+    return OK;
 }
 
 enum err snapshot_renew(struct db *db, const char *tenant_id, struct policy **out)
@@ -190,22 +204,25 @@ static void forget_shard(struct shard *s)
 
 void snapshot_forget(const char *tenant_id)
 {
-    (void)pthread_once(&once, prepare);
-    snapshot_unsettle();
     if (tenant_id != NULL) {
+        atomic_fetch_add(&shard_of(tenant_id)->words, 1);
         forget_one(tenant_id);
         return;
     }
-    for (size_t i = 0; i < SHARDS; i++)
+    (void)pthread_once(&once, prepare);
+    for (size_t i = 0; i < SHARDS; i++) {
+        atomic_fetch_add(&shards[i].words, 1);
         forget_shard(&shards[i]);
+    }
 }
 
-void snapshot_unsettle(void)
+void snapshot_moved(const char *tenant_id, int64_t epoch)
 {
-    atomic_fetch_add(&unsettled, 1);
-}
+    struct policy *p;
 
-void snapshot_seen(int64_t steady_ms)
-{
-    atomic_store(&seen_ms, steady_ms == 0 ? -(long long)SNAPSHOT_BLIND_MS - 1 : steady_ms);
+    atomic_fetch_add(&shard_of(tenant_id)->words, 1);
+    p = known(tenant_id);
+    if (p != NULL && policy_epoch(p) < epoch)
+        forget_one(tenant_id);
+    policy_drop(p);
 }

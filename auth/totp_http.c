@@ -248,7 +248,6 @@ enum err post_factor_reset(struct request *rq)
     struct principal p;
 
     TRY(find_user(rq, &p));
-    auth_mark_policy_changed(rq);
     TRY(factors_remove(rq->db, p.id));
     TRY(login_session_end_all(rq->db, p.id, NULL, "the second factor was taken away"));
     return request_reply_empty(rq);

@@ -12,28 +12,12 @@
 
 enum { ATTEMPTS = 5 };
 
-extern const struct query *const __start_queries[];
-extern const struct query *const __stop_queries[];
-
 QUERY(db_begin_read, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 QUERY(db_rollback, "ROLLBACK");
-
-void queries_print(FILE *out)
-{
-    for (const struct query *const *q = __start_queries; q < __stop_queries; q++)
-        (void)fprintf(out, "%s\t%s\n", (*q)->name, (*q)->text);
-}
 
 static void release_result(void *result)
 {
     PQclear(result);
-}
-
-void db_close(struct db *db)
-{
-    db_ahead_end(db);
-    PQfinish(db->conn);
-    db->conn = NULL;
 }
 
 static enum err meaning(struct db *db, const PGresult *result)
@@ -66,57 +50,6 @@ static enum err lost(struct db *db)
     if (db->failed == OK || db->failed == ERR_DB_LOST)
         log_world("database: %s", PQerrorMessage(db->conn));
     return note(db, ERR_DB_LOST);
-}
-
-/* What became of one statement that was sent to be prepared. */
-static enum err prepared(struct db *db, const struct query *q)
-{
-    enum err e = OK;
-    PGresult *result;
-
-    while ((result = PQgetResult(db->conn)) != NULL) {
-        if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
-            log_ours("statement %s: %s", q->name, PQresultErrorMessage(result));
-            e = PQstatus(db->conn) == CONNECTION_BAD ? ERR_DB_LOST : ERR_INTERNAL;
-        }
-        PQclear(result);
-    }
-    return e;
-}
-
-/* All statements in one round trip. */
-static enum err prepare_all(struct db *db)
-{
-    enum err e = OK;
-
-    for (const struct query *const *q = __start_queries; q < __stop_queries; q++)
-        if (PQsendPrepare(db->conn, (*q)->name, (*q)->text, 0, NULL) != 1)
-            return ERR_DB_LOST;
-    if (PQpipelineSync(db->conn) != 1)
-        return ERR_DB_LOST;
-    for (const struct query *const *q = __start_queries; q < __stop_queries; q++) {
-        enum err one = prepared(db, *q);
-
-        if (e == OK)
-            e = one;
-    }
-    PQclear(PQgetResult(db->conn));
-    return e;
-}
-
-enum err db_open(struct db *db, const char *conninfo)
-{
-    enum err e = ERR_DB_LOST;
-
-    *db = (struct db){.conninfo = conninfo, .arena = db->arena};
-    db->conn = PQconnectdb(conninfo);
-    if (PQstatus(db->conn) == CONNECTION_OK && PQenterPipelineMode(db->conn) == 1)
-        e = prepare_all(db);
-    else
-        log_world("database: %s", PQerrorMessage(db->conn));
-    if (e != OK)
-        db_close(db);
-    return e;
 }
 
 static enum err ensure_open(struct db *db)
@@ -222,7 +155,18 @@ static enum err set_tenant(struct db *db)
 {
     const char *tenant = db->tenant == NULL ? "" : db->tenant;
 
+    if (db->tx == TX_WRITE && db->guard.set)
+        return send(db, &db_enter_tenant, -1,
+                    PARAMS(P_TEXT(tenant), P_INT(db->guard.epoch), P_INT(db->guard.hold)));
     return send(db, &db_set_tenant, -1, PARAMS(P_TEXT(tenant)));
+}
+
+/* A transaction that changed a policy is committed. */
+static void keep_moved(struct db *db)
+{
+    if (db->moving != 0)
+        db->moved = db->moving;
+    db->moving = 0;
 }
 
 /* Every statement is a transaction of its own. */
@@ -237,6 +181,7 @@ static enum err start(struct db *db)
         return note(db, db->conn == NULL ? ERR_DB_LOST : ERR_INTERNAL);
     if (alone(db)) {
         db->failed = OK;
+        db->moving = 0;
         return set_tenant(db);
     }
     if (db->started)
@@ -250,6 +195,7 @@ static enum err start(struct db *db)
 enum err db_act_for(struct db *db, const char *tenant)
 {
     db->tenant = tenant;
+    db->guard.set = false; /* it was for another tenant */
     return db->started ? set_tenant(db) : OK;
 }
 
@@ -267,8 +213,11 @@ static enum err run(struct db *db, const struct query *q, PGresult **out,
     }
     TRY(start(db));
     TRY(send(db, q, -1, params, count));
-    if (alone(db))
-        return synchronize(db, out);
+    if (alone(db)) {
+        TRY(synchronize(db, out));
+        keep_moved(db);
+        return OK;
+    }
     if (PQsendFlushRequest(db->conn) != 1 || PQflush(db->conn) != 0)
         return lost(db);
     return settle(db, out);
@@ -382,6 +331,8 @@ static enum err end(struct db *db, enum err e)
         (void)send(db, &db_rollback, -1, NO_PARAMS);
         (void)synchronize(db, &ignored);
     }
+    if (e == OK && db->failed == OK)
+        keep_moved(db);
     return e != OK ? e : db->failed;
 }
 
@@ -398,6 +349,7 @@ static void reset(struct db *db, enum tx kind, const char *tenant)
     db->committing = false;
     db->failed = OK;
     db->pendings = 0;
+    db->moving = 0;
 }
 
 enum err db_tx(struct db *db, enum tx kind, const char *tenant, enum err (*body)(void *arg),

@@ -62,16 +62,32 @@ struct db_ahead {
     PGresult *result; /* NULL: not read yet, failed, or taken */
 };
 
+/* What must still hold where a write begins: the policy of its tenant is of the epoch under which
+ * it was allowed. Else the transaction fails with ERR_STALE and changes nothing. */
+enum db_hold {
+    HOLD_NOTHING, /* looked at once */
+    HOLD_SHARED,  /* and kept so until the commit */
+    HOLD_OWN,     /* likewise, by one writer at a time: the transaction will change the policy */
+};
+struct db_guard {
+    bool set;
+    int64_t epoch;
+    enum db_hold hold;
+};
+
 /* One connection, used by one thread at a time. */
 struct db {
     PGconn *conn;
     const char *conninfo;
     struct arena *arena; /* owns the results of the request being served */
     enum tx tx;
-    const char *tenant;     /* id whose rows are visible; NULL or "" for none */
-    bool started;           /* the transaction's first statement has been sent */
-    bool committing;        /* from here on a lost connection leaves the outcome unknown */
-    enum err failed;        /* of the transaction: the first thing that went wrong */
+    const char *tenant;    /* id whose rows are visible; NULL or "" for none */
+    bool started;          /* the transaction's first statement has been sent */
+    bool committing;       /* from here on a lost connection leaves the outcome unknown */
+    struct db_guard guard; /* of TX_WRITE; set and taken back by whoever calls db_tx */
+    uint64_t moving; /* the database's id of the running transaction, if it changes a policy */
+    uint64_t moved;  /* of the last one that is committed; taken back by whoever reads it */
+    enum err failed; /* of the transaction: the first thing that went wrong */
     const char *constraint; /* that the last transaction violated, in the arena; NULL for none */
     const char *message;    /* the database's own words, for our log and for raised refusals */
     struct db_pending {

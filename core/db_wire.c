@@ -12,6 +12,10 @@ const struct query db_set_tenant = {"db_set_tenant", "SELECT set_config('app.ten
 static const struct query *const db_set_tenant_entry __attribute__((used, section("queries"))) =
     &db_set_tenant;
 
+const struct query db_enter_tenant = {"db_enter_tenant", "SELECT tenant_enter($1, $2, $3)"};
+static const struct query *const db_enter_tenant_entry __attribute__((used, section("queries"))) =
+    &db_enter_tenant;
+
 static void array_text(struct text *t, const struct param *p)
 {
     text_puts(t, "{");
@@ -88,8 +92,8 @@ static const struct {
     {"22021", ERR_INVALID},   /* character_not_in_repertoire */
     {"22P05", ERR_INVALID},   /* untranslatable_character: U+0000 */
     {"CH001", ERR_FOUR_EYES}, /* raised by our own triggers, see migrations/ */
-    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT},
-    {"CH004", ERR_CONFLICT},   {"53100", ERR_STORAGE}, /* disk_full */
+    {"CH002", ERR_UNAPPROVED}, {"CH003", ERR_CONFLICT}, {"CH004", ERR_CONFLICT},
+    {"CH005", ERR_STALE},      {"53100", ERR_STORAGE}, /* disk_full */
     {"53300", ERR_DB_LOST},                            /* too_many_connections */
     {"55P03", ERR_BUSY},                               /* lock_not_available */
     {"57014", ERR_TIMEOUT}, /* query_canceled: the statement's time is up */

@@ -12,6 +12,7 @@ const char *db_param(struct arena *a, const struct param *p);
 bool db_send(struct db *db, const struct query *q, const struct param *params, size_t count);
 
 extern const struct query db_set_tenant;
+extern const struct query db_enter_tenant; /* the same under a guard */
 
 /* What an SQLSTATE that is an answer means; false for one that is a failure. */
 bool db_meaning(const char *sqlstate, enum err *e);

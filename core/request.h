@@ -141,6 +141,8 @@ struct request {
     const char *audit_id; /* of the request's audit entry; NULL until there is one */
     bool audited;         /* that entry is committed */
     void *work;           /* what a handler hands to the body of its request_tx */
+    uint64_t moved;       /* the transaction by which it changed a policy, see struct db; 0: none */
+    int64_t good_until_ms; /* clock of auth/lease.h: what was allowed is not said after; 0: ever */
 };
 
 /* Record why the request ends, and give e back, so that `return fail(...)` says it in one line. A

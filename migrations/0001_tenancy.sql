@@ -138,15 +138,26 @@ COMMENT ON FUNCTION bootstrap_use IS 'definer: spends a one-time code and makes 
 
 CREATE TABLE authz_epoch (
     tenant_id uuid   NOT NULL CONSTRAINT authz_epoch_key PRIMARY KEY REFERENCES tenant,
-    epoch     bigint NOT NULL
+    epoch     bigint NOT NULL,
+    moved     xid8   NOT NULL DEFAULT pg_current_xact_id()
 );
 COMMENT ON TABLE authz_epoch IS 'Counts the changes to who may do what; its row lock makes commit order and epoch order the same.';
+COMMENT ON COLUMN authz_epoch.moved IS 'The transaction that moved it last: whether a replica has seen it is asked of a snapshot.';
 CALL tenant_table('authz_epoch', 'SELECT, UPDATE', true);
 
-CREATE FUNCTION authz_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+-- INFO reaches the client whatever client_min_messages says: so the connection learns that its transaction has moved
+-- an epoch, and the service knows which replies must wait until every replica has seen it.
+CREATE FUNCTION authz_move(of_tenant uuid) RETURNS void LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
 BEGIN
-    UPDATE authz_epoch SET epoch = epoch + 1 WHERE tenant_id = current_tenant();
-    PERFORM pg_notify('authz', current_tenant()::text);
+    UPDATE authz_epoch SET epoch = epoch + 1, moved = pg_current_xact_id() WHERE tenant_id = of_tenant;
+    PERFORM pg_notify('authz', of_tenant::text);
+    RAISE INFO USING ERRCODE = 'CH100', MESSAGE = pg_current_xact_id()::text;
+END $$;
+COMMENT ON FUNCTION authz_move IS 'Moves the epoch and tells all replicas, and the connection that does it.';
+
+CREATE FUNCTION authz_changed() RETURNS trigger LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
+BEGIN
+    PERFORM authz_move(current_tenant());
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION authz_changed IS 'Every policy change moves the epoch and tells all replicas; nobody can forget to.';

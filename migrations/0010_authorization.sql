@@ -7,16 +7,9 @@ BEGIN
 END $$;
 COMMENT ON PROCEDURE policy_table IS 'Every change of this table is a change of policy.';
 
--- The epochs of all tenants at once, and of a tenant that is suspended or taken up again.
-CREATE FUNCTION authz_epochs() RETURNS TABLE (id uuid, epoch bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = chancery, pg_temp
-    AS $$ SELECT tenant_id, authz_epoch.epoch FROM authz_epoch $$;
-COMMENT ON FUNCTION authz_epochs IS 'definer: each replica compares the epochs of all tenants once a second.';
-
 CREATE FUNCTION tenant_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = chancery, pg_temp AS $$
 BEGIN
-    UPDATE authz_epoch SET epoch = epoch + 1 WHERE tenant_id = NEW.tenant_id;
-    PERFORM pg_notify('authz', NEW.tenant_id::text);
+    PERFORM authz_move(NEW.tenant_id);
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION tenant_changed IS 'definer: suspending a tenant moves its epoch, whoever does it.';
@@ -430,8 +423,7 @@ CREATE TRIGGER purposes_meet BEFORE INSERT OR UPDATE OF state ON job FOR EACH RO
 CREATE FUNCTION tags_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM binding b WHERE b.tenant_id = current_tenant() AND b.condition LIKE '%tag.%') THEN
-        UPDATE authz_epoch SET epoch = epoch + 1 WHERE tenant_id = current_tenant();
-        PERFORM pg_notify('authz', current_tenant()::text);
+        PERFORM authz_move(current_tenant());
     END IF;
     RETURN NULL;
 END $$;

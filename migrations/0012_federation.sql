@@ -149,9 +149,11 @@ BEGIN
         WHERE tenant_id = current_tenant() AND id = leaver;
     UPDATE access_token SET revoked_at = now() WHERE tenant_id = current_tenant() AND revoked_at IS NULL
         AND principal_id IN (SELECT id FROM principal WHERE tenant_id = current_tenant() AND (id = leaver OR owner_id = leaver));
+    UPDATE login_session SET ended_at = now(), ended_why = 'its user was disabled' WHERE tenant_id = current_tenant() AND ended_at IS NULL
+        AND principal_id IN (SELECT id FROM principal WHERE tenant_id = current_tenant() AND (id = leaver OR owner_id = leaver));
     UPDATE job SET cancel = true, state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,
         finished_at = CASE WHEN state = 'running' THEN finished_at ELSE now() END
         WHERE tenant_id = current_tenant() AND state IN ('waiting', 'queued', 'running')
           AND requested_by IN (SELECT id FROM principal WHERE tenant_id = current_tenant() AND (id = leaver OR owner_id = leaver));
 END $$;
-COMMENT ON FUNCTION principal_ends IS 'Disables a user, revokes its tokens and those of its service accounts, and ends their jobs.';
+COMMENT ON FUNCTION principal_ends IS 'Disables a user; ends its tokens, sessions with their refresh families, and jobs, and those of its service accounts.';

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_MS = 10000 };
+enum { WAIT_MS = 10000, DECISIONS = 8 };
 
 static void release_json(void *json)
 {
@@ -127,7 +127,7 @@ static enum err run_handler(void *arg)
         return rq->route->handler(rq);
     TRY(idempotency_begin(rq, &replayed));
     if (replayed)
-        return OK;
+        return auth_settled_before(rq);
     TRY(rq->route->handler(rq));
     TRY(idempotency_end(rq));
     return rq->route->audit == AUDIT_NONE ? OK : audit_append(rq, OK);
@@ -169,10 +169,27 @@ static enum err run_governed(void *arg)
     return g->rq->route->audit == AUDIT_NONE ? OK : audit_append(g->rq, OK);
 }
 
+/* A write under the policy by which the request was allowed; when that is not the newest, it is
+ * asked again whether it may. */
+static enum err guarded_write(struct request *rq, enum err (*body)(void *arg), void *arg)
+{
+    for (int i = 0; i < DECISIONS; i++) {
+        enum err e;
+
+        rq->db->guard = auth_guard(rq);
+        e = db_tx(rq->db, TX_WRITE, rq->caller.tenant_id, body, arg);
+        rq->db->guard.set = false;
+        if (e != ERR_STALE)
+            return e;
+        TRY(auth_again(rq));
+    }
+    return ERR_STALE;
+}
+
 enum err request_tx(struct request *rq, enum err (*body)(struct request *rq))
 {
     struct governed g = {.rq = rq, .body = body};
-    enum err e = db_tx(rq->db, TX_WRITE, rq->caller.tenant_id, run_governed, &g);
+    enum err e = guarded_write(rq, run_governed, &g);
 
     rq->audited = e == OK && rq->route->audit != AUDIT_NONE;
     return e;
@@ -194,10 +211,15 @@ static enum err serve(struct request *rq)
     TRY(parse_body(rq));
     if (changes(rq->route) && !audit_available(tenant_of(rq)))
         return fail(rq, ERR_UNAVAILABLE, "the audit log cannot be extended, so nothing may change");
-    TRY(db_tx(rq->db, rq->route->tx, rq->caller.tenant_id, run_handler, rq));
-    if (rq->route->tx == TX_WRITE)
+    if (rq->route->tx == TX_WRITE) {
+        TRY(guarded_write(rq, run_handler, rq));
         rq->audited = rq->route->audit != AUDIT_NONE;
-    else if (rq->route->audit != AUDIT_NONE && !rq->audited)
+    } else {
+        TRY(db_tx(rq->db, rq->route->tx, rq->caller.tenant_id, run_handler, rq));
+        if (!rq->audited)
+            TRY(auth_still(rq));
+    }
+    if (rq->route->audit != AUDIT_NONE && !rq->audited)
         TRY(record(rq, OK));
     if (changes(rq->route))
         sequencer_wake();
@@ -281,28 +303,99 @@ void dispatch_ahead(struct request *rq)
         }
 }
 
-void dispatch_run(struct request *rq)
-{
-    enum err e = rq->entered || admitted(rq) ? OK : enter(rq);
-    bool entered = e == OK;
+/* A reply that goes on ends when the right to it does. */
+struct lasting {
+    struct request *rq;
+    struct stream stream;
+};
 
-    if (entered)
-        e = serve(rq);
-    if (e != OK) {
-        refuse(rq, e, entered);
-        return;
-    }
+static enum err go_on(struct db *db, void *state, struct text *out)
+{
+    struct lasting *l = state;
+    enum err e;
+
+    l->rq->db = db;
+    e = auth_still(l->rq);
+    l->rq->db = NULL;
+    return e == OK ? l->stream.next(db, l->stream.state, out) : e;
+}
+
+static void watch_stream(struct request *rq)
+{
+    struct lasting *l = arena_alloc(rq->arena, sizeof(*l));
+
+    *l = (struct lasting){.rq = rq, .stream = rq->reply.stream};
+    rq->reply.stream = (struct stream){.next = go_on, .state = l};
+}
+
+static void answer(struct request *rq)
+{
     rq->outcome = OK;
     auth_settled(rq);
     if (rq->reply.kind == REPLY_NONE)
         (void)request_reply_empty(rq);
+    if (rq->reply.kind == REPLY_STREAM)
+        watch_stream(rq);
     if (rq->reply.status == 0)
         rq->reply.status = err_status(OK);
     await_place(rq);
 }
 
+void dispatch_run(struct request *rq)
+{
+    enum err e = rq->entered || admitted(rq) ? OK : enter(rq);
+    bool entered = e == OK;
+
+    rq->db->moved = 0;
+    if (entered)
+        e = serve(rq);
+    if (e == OK) {
+        answer(rq);
+        return;
+    }
+    refuse(rq, e, entered);
+    if (rq->db->moved != 0) /* as when a stolen token has ended its session */
+        auth_settled(rq);
+}
+
+void dispatch_leave(struct request *rq)
+{
+    if (!auth_good(rq))
+        dispatch_refuse(rq, ERR_UNAVAILABLE, "the service stood still; ask again");
+}
+
+/* What waits for the replicas. */
+struct held {
+    struct request *rq;
+    void (*done)(void *arg);
+    void *arg;
+};
+
+static void release(void *arg, bool confirmed)
+{
+    const struct held *h = arg;
+
+    if (!confirmed && h->rq->outcome == OK)
+        dispatch_refuse(h->rq, ERR_UNAVAILABLE,
+                        "the change is stored, but not every replica has confirmed it yet");
+    h->done(h->arg);
+}
+
+bool dispatch_hold(struct request *rq, void (*done)(void *arg), void *arg)
+{
+    struct held *h;
+
+    if (rq->moved == 0)
+        return false;
+    h = arena_alloc(rq->arena, sizeof(*h));
+    *h = (struct held){.rq = rq, .done = done, .arg = arg};
+    auth_await_replicas(rq, release, h);
+    return true;
+}
+
 void dispatch_refuse(struct request *rq, enum err e, const char *detail)
 {
+    request_unreply(rq);
     rq->detail = detail;
     refusal_reply(rq, e);
 }

@@ -17,10 +17,19 @@ enum lane dispatch_lane(const struct request *rq);
 /* Identify and allow, before the bytes of a streamed body are accepted. */
 MUST_CHECK enum err dispatch_admit(struct request *rq);
 
-/* Everything. The body, if any, is complete. */
 /* Ask the database what dispatch_run will ask first, if that is known. */
 void dispatch_ahead(struct request *rq);
+/* Everything. The body, if any, is complete. */
 void dispatch_run(struct request *rq);
+
+/* When the request has changed a policy: true, and done(arg) is called on some thread once every
+ * replica has seen it, or it has taken too long, which is then the reply. False: nothing to wait
+ * for. No worker waits meanwhile. */
+bool dispatch_hold(struct request *rq, void (*done)(void *arg), void *arg);
+
+/* On a network thread, right before the reply goes out: what was allowed too long ago, as when the
+ * process stood still, is not said any more. */
+void dispatch_leave(struct request *rq);
 
 /* The reply for a request that ends before or outside a handler (too large, too slow, queue full).
  */

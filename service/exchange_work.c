@@ -33,6 +33,11 @@ void exchange_ahead(struct task *t, struct db *db)
     rq->db = NULL;
 }
 
+static void settled(void *exchange)
+{
+    exchange_answer(exchange);
+}
+
 void exchange_run(struct task *t, struct db *db)
 {
     struct exchange *x = exchange_of(t);
@@ -52,7 +57,8 @@ void exchange_run(struct task *t, struct db *db)
     }
     if (x->spooling != NULL)
         spool_drop(x->spooling);
-    exchange_answer(x);
+    if (x->listener->hooks->hold == NULL || !x->listener->hooks->hold(rq, settled, x))
+        exchange_answer(x);
 }
 
 void exchange_queue(struct exchange *x, enum lane lane, void (*run)(struct task *t, struct db *db))

@@ -27,6 +27,8 @@ static const struct listener_hooks dispatch_hooks = {.route = dispatch_route,
                                                      .admit = dispatch_admit,
                                                      .ahead = dispatch_ahead,
                                                      .run = dispatch_run,
+                                                     .hold = dispatch_hold,
+                                                     .leave = dispatch_leave,
                                                      .refuse = dispatch_refuse};
 
 static unsigned least(unsigned a, unsigned b)

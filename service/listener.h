@@ -18,6 +18,9 @@ struct listener_hooks {
     enum err (*admit)(struct request *rq);       /* worker; before a streamed body is accepted */
     void (*ahead)(struct request *rq);           /* worker, before several runs; or NULL */
     void (*run)(struct request *rq);             /* worker */
+    /* After run: false, or done(arg) is called later, on any thread. NULL: never waits. */
+    bool (*hold)(struct request *rq, void (*done)(void *arg), void *arg);
+    void (*leave)(struct request *rq); /* network thread, right before the reply; or NULL */
     void (*refuse)(struct request *rq, enum err e, const char *detail);
 };
 

@@ -144,11 +144,15 @@ static bool has_body(const struct exchange *x)
 
 enum MHD_Result exchange_reply(struct exchange *x)
 {
-    unsigned status = status_of(x);
-    struct MHD_Response *response = make_response(x, &status);
     struct headers headers = {.count = 0};
+    struct MHD_Response *response;
     enum MHD_Result sent;
+    unsigned status;
 
+    if (x->listener->hooks->leave != NULL)
+        x->listener->hooks->leave(&x->rq);
+    status = status_of(x);
+    response = make_response(x, &status);
     if (response == NULL)
         return MHD_NO;
     x->at = AT_SENDING;

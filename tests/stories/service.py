@@ -128,7 +128,8 @@ class Service:
         """Count and digest of every table that is not the audit log, as the superuser sees them."""
         if self.tables is None:
             self.tables = self.sql("SELECT relname FROM pg_class WHERE relnamespace = 'chancery'::regnamespace"
-                                   " AND relkind = 'r' AND relname NOT LIKE 'audit%' ORDER BY relname").split()
+                                   " AND relkind = 'r' AND relname NOT LIKE 'audit%'"
+                                   " AND relname <> 'replica' ORDER BY relname").split()
         each = " UNION ALL ".join(
             f"SELECT '{n}', count(*), md5(coalesce(string_agg(r, '' ORDER BY r), ''))"
             f" FROM (SELECT (to_jsonb(t) - 'last_used_at')::text AS r FROM chancery.{n} t) x" for n in self.tables)
