@@ -148,6 +148,18 @@ bench-lineage: ## measure what audit costs, the sequencer, verification and the 
 	@status=0; for b in bench_audit bench_log bench_lineage; do $(BUILD)/tests/bench/$$b || status=1; done; exit $$status
 .PHONY: bench-lineage
 
+# Beside make test: what is too slow for each run.
+mutants: ## break the evaluator in each of its places, and 1,000,000 questions to SQL: 10 minutes
+	@tests/tools/deps.sh build test
+	@$(MAKE) --no-print-directory -j$(shell nproc) tests
+	@tests/tools/mutate_policy.py
+	@ACCESS_QUESTIONS=1000000 tests/run.py $(BUILD) test_access_sql
+.PHONY: mutants
+
+asvs: ## the table of OWASP ASVS 5.0 into build/asvs.md, proved by the last make test
+	@tests/tools/asvs.py $(BUILD)
+.PHONY: asvs
+
 SOAK_MINUTES ?= 10
 soak: ## mixed load with restarts of the database for SOAK_MINUTES=10, then what must hold
 	@tests/tools/deps.sh build test

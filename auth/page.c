@@ -88,7 +88,6 @@ static void set_policy(struct request *rq, const char *next, const char *script)
                                     hash_source(rq->arena, "script-src", script),
                                     next == NULL ? "" : " ", next == NULL ? "" : next));
     request_set_header(rq, "X-Frame-Options", "DENY");
-    request_set_header(rq, "X-Content-Type-Options", "nosniff");
     request_set_header(rq, "Referrer-Policy", "same-origin");
     request_set_header(rq, "Cache-Control", "no-store");
 }
