@@ -89,6 +89,7 @@ static const struct {
     {"23514", ERR_INVALID},   /* check_violation */
     {"22P02", ERR_NOT_FOUND}, /* invalid_text_representation: an id that is none names nothing */
     {"22003", ERR_NOT_FOUND}, /* numeric_value_out_of_range: likewise */
+    {"2201B", ERR_INVALID},   /* invalid_regular_expression */
     {"22021", ERR_INVALID},   /* character_not_in_repertoire */
     {"22P05", ERR_INVALID},   /* untranslatable_character: U+0000 */
     {"CH001", ERR_FOUR_EYES}, /* raised by our own triggers, see migrations/ */

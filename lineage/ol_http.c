@@ -1,69 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lineage/gunzip.h"
+#include "lineage/body.h"
 #include "lineage/ol_take.h"
 #include "lineage/provenance.h"
 #include "lineage/routes.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 /* As OpenLineage clients send them: gzip or not, with or without charset, one event, a bare list of
  * events, or {"events": […]}. */
 enum { BODY_MAX = 16 << 20, EVENTS_MAX = 128 << 20, EVENT_COUNT_MAX = 10000 };
-
-static void release_text(void *text)
-{
-    text_free(text);
-}
-
-static struct text *keep_text(struct request *rq, size_t max)
-{
-    struct text *t = arena_alloc(rq->arena, sizeof(*t));
-
-    *t = text_new(max);
-    arena_own(rq->arena, t, release_text);
-    return t;
-}
-
-static enum err read_file(const char *path, struct text *out)
-{
-    static _Thread_local char part[1 << 16];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n;
-
-    if (fd < 0)
-        return ERR_INTERNAL;
-    while ((n = read(fd, part, sizeof(part))) > 0)
-        text_add(out, part, (size_t)n);
-    (void)close(fd);
-    return n < 0 || out->failed ? ERR_INTERNAL : OK;
-}
-
-static bool is(const char *value, const char *word)
-{
-    size_t length = strlen(word);
-
-    return strncasecmp(value, word, length) == 0 && strchr("; \t", value[length]) != NULL;
-}
-
-static enum err unpack(struct request *rq, const struct text *packed, const struct text **out)
-{
-    const char *encoding = request_header(rq, "content-encoding");
-    struct text *plain;
-    enum err e;
-
-    *out = packed;
-    if (encoding == NULL || is(encoding, "identity"))
-        return OK;
-    if (!is(encoding, "gzip"))
-        return fail(rq, ERR_MEDIA_TYPE, "Content-Encoding must be gzip or none");
-    *out = plain = keep_text(rq, EVENTS_MAX);
-    e = gunzip((const uint8_t *)packed->data, packed->length, plain);
-    if (e == ERR_TOO_LARGE)
-        return fail(rq, e, "unpacked, at most %d bytes are taken", EVENTS_MAX);
-    return e == OK ? OK : fail(rq, ERR_INVALID, "the body is not what gzip writes");
-}
 
 static void release_json(void *json)
 {
@@ -73,18 +18,12 @@ static void release_json(void *json)
 static enum err read_json(struct request *rq, json_t **out)
 {
     const char *type = request_header(rq, "content-type");
-    struct text *body = keep_text(rq, BODY_MAX);
     const struct text *plain;
     json_error_t error;
 
-    if (type != NULL && !is(type, "application/json"))
+    if (type != NULL && !body_is(type, "application/json"))
         return fail(rq, ERR_MEDIA_TYPE, "the body must be application/json");
-    if (!rq->upload->complete)
-        return fail(rq, ERR_INVALID, "the body did not arrive whole");
-    if (rq->upload->size > BODY_MAX)
-        return fail(rq, ERR_TOO_LARGE, "at most %d bytes are taken", BODY_MAX);
-    TRY(read_file(rq->upload->path, body));
-    TRY(unpack(rq, body, &plain));
+    TRY(body_read(rq, BODY_MAX, EVENTS_MAX, &plain));
     *out = json_loadb(plain->length == 0 ? "" : plain->data, plain->length, JSON_REJECT_DUPLICATES,
                       &error);
     if (*out == NULL)

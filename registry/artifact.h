@@ -7,12 +7,13 @@
 /* Files of runs and logged models: names for bytes of the store. As MLflow writes their places:
  *   EXPERIMENT/RUN/artifacts/PATH
  *   EXPERIMENT/models/m-ID/artifacts/PATH
+ *   EXPERIMENT/traces/ID/artifacts/PATH
  *   registered-models/NAME/VERSION/PATH   (read only: the files of a sealed version) */
-enum artifact_owner { ARTIFACT_RUN, ARTIFACT_MODEL, ARTIFACT_VERSION };
+enum artifact_owner { ARTIFACT_RUN, ARTIFACT_MODEL, ARTIFACT_VERSION, ARTIFACT_TRACE };
 
 struct artifact_place {
     enum artifact_owner owner;
-    const char *id;   /* 32 digits of a run or logged model; the UUID of a version */
+    const char *id;   /* 32 digits of a run, logged model or trace's key; the UUID of a version */
     const char *uuid; /* the same as a UUID */
     const char *path; /* "" for the root */
 };

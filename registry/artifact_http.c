@@ -7,6 +7,7 @@
 #include "registry/handlers.h"
 #include "registry/mlflow.h"
 #include "registry/run_http.h"
+#include "registry/trace.h"
 #include "registry/version.h"
 
 #include <ctype.h>
@@ -52,6 +53,20 @@ static enum err version_place(struct request *rq, const char *rest, struct artif
     return OK;
 }
 
+static enum err trace_place(struct request *rq, int64_t experiment, const char *rest,
+                            struct artifact_place *out)
+{
+    const char *id = part(rq, &rest);
+
+    out->owner = ARTIFACT_TRACE;
+    TRY(trace_key(rq->db, auth_project_id(rq), id, experiment, &out->uuid));
+    out->id = run_hex(rq->arena, out->uuid);
+    if (strcmp(part(rq, &rest), "artifacts") != 0)
+        return ERR_NOT_FOUND;
+    out->path = rest;
+    return OK;
+}
+
 static enum err owned_place(struct request *rq, const char *text, struct artifact_place *out)
 {
     const char *rest = text;
@@ -60,6 +75,8 @@ static enum err owned_place(struct request *rq, const char *text, struct artifac
 
     TRY(mlflow_experiment_id(rq, part(rq, &rest), &experiment));
     id = part(rq, &rest);
+    if (strcmp(id, "traces") == 0)
+        return trace_place(rq, experiment, rest, out);
     out->owner = strcmp(id, "models") == 0 ? ARTIFACT_MODEL : ARTIFACT_RUN;
     if (out->owner == ARTIFACT_MODEL) {
         id = part(rq, &rest);
@@ -85,7 +102,7 @@ enum err artifact_place(struct request *rq, const char *text, struct artifact_pl
     else
         e = owned_place(rq, text, out);
     if (e == ERR_NOT_FOUND)
-        return fail(rq, e, "There is no run, model or version at %s", text);
+        return fail(rq, e, "There is no run, model, trace or version at %s", text);
     return e;
 }
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static const char *const owners[] = {"run", "model", "version"};
+static const char *const owners[] = {"run", "model", "version", "trace"};
 
 static const struct field file_fields[] = {
     TEXT(struct artifact_file, sha256, 64),

@@ -101,24 +101,53 @@ static const struct {
     {"=", FILTER_EQ},  {">", FILTER_GT},  {"<", FILTER_LT},
 };
 
-static enum err operator(struct reader *r, enum filter_op *op) {
-    skip(r); for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++){
+static const struct {
+    const char *text;
+    enum filter_op op;
+} words[] = {
+    {"LIKE", FILTER_LIKE},
+    {"ILIKE", FILTER_ILIKE},
+    {"RLIKE", FILTER_RLIKE},
+    {"IN", FILTER_IN},
+};
+
+/* IS, NOT and what follows them. */
+static bool phrase(struct reader *r, enum filter_op *op)
+{
+    bool absent;
+
+    if (keyword(r, "NOT")) {
+        *op = FILTER_NOT_IN;
+        return keyword(r, "IN");
+    }
+    if (!keyword(r, "IS"))
+        return false;
+    absent = !keyword(r, "NOT");
+    *op = absent ? FILTER_NULL : FILTER_NOT_NULL;
+    return keyword(r, "NULL");
+}
+
+static enum err comparison(struct reader *r, enum filter_op *op)
+{
+    skip(r);
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
         size_t length = strlen(signs[i].text);
 
-        if (strncmp(r->at, signs[i].text, length) == 0){ *op = signs[i].op; r->at += length;
-                                                         skip(r); return OK;}
-}
-if (keyword(r, "LIKE"))
-    *op = FILTER_LIKE;
-else if (keyword(r, "ILIKE"))
-    *op = FILTER_ILIKE;
-else if (keyword(r, "IN"))
-    *op = FILTER_IN;
-else if (keyword(r, "NOT") && keyword(r, "IN"))
-    *op = FILTER_NOT_IN;
-else
-    return refuse(r, "an operator is expected: = != > >= < <= LIKE ILIKE IN, or NOT IN");
-return OK;
+        if (strncmp(r->at, signs[i].text, length) == 0) {
+            *op = signs[i].op;
+            r->at += length;
+            skip(r);
+            return OK;
+        }
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (keyword(r, words[i].text)) {
+            *op = words[i].op;
+            return OK;
+        }
+    return phrase(r, op) ? OK
+                         : refuse(r, "an operator is expected: = != > >= < <= LIKE ILIKE RLIKE IN, "
+                                     "NOT IN, IS NULL or IS NOT NULL");
 }
 
 static enum err list(struct reader *r, struct texts *out)
@@ -172,7 +201,10 @@ static enum err value(struct reader *r, struct filter_clause *c)
 static enum err clause(struct reader *r, struct filter_clause *c)
 {
     TRY(identifier(r, &c->entity, &c->key));
-    TRY(operator(r, &c->op));
+    TRY(comparison(r, &c->op));
+    c->type = FILTER_NOTHING;
+    if (c->op == FILTER_NULL || c->op == FILTER_NOT_NULL)
+        return OK;
     TRY(value(r, c));
     if ((c->type == FILTER_LIST) != (c->op == FILTER_IN || c->op == FILTER_NOT_IN))
         return refuse(r, "IN and NOT IN want a list, and nothing else does");

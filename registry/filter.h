@@ -24,9 +24,13 @@ enum filter_op {
     FILTER_ILIKE,
     FILTER_IN,
     FILTER_NOT_IN,
+    FILTER_RLIKE, /* a POSIX regular expression */
+    FILTER_NULL,
+    FILTER_NOT_NULL,
 };
 
-enum filter_value { FILTER_STRING, FILTER_NUMBER, FILTER_LIST };
+/* NOTHING goes with IS NULL and IS NOT NULL, and with nothing else. */
+enum filter_value { FILTER_STRING, FILTER_NUMBER, FILTER_LIST, FILTER_NOTHING };
 
 struct filter_clause {
     const char *entity; /* before the first dot, "" for none */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SQL_MAX = 1 << 18 };
+enum { SQL_MAX = 1 << 18, PATTERN_MAX = 1000 };
 
 static void release(void *where)
 {
@@ -106,13 +106,19 @@ static enum err test_text(struct request *rq, struct where *w, const char *colum
     if (c->type == FILTER_NUMBER ||
         (c->op != FILTER_EQ && c->op != FILTER_NE && c->op < FILTER_LIKE))
         return fail(rq, ERR_INVALID,
-                    "Invalid filter: %s is compared with a quoted text by = != LIKE ILIKE IN",
+                    "Invalid filter: %s is compared with a quoted text by = != LIKE ILIKE RLIKE IN",
                     c->key);
     switch (c->op) {
     case FILTER_LIKE:
     case FILTER_ILIKE: /* without an escape, so that no pattern is malformed */
         where_add(w, "%s %s $%d::text ESCAPE ''", column, c->op == FILTER_LIKE ? "LIKE" : "ILIKE",
                   where_bind(w, P_TEXT(c->text)));
+        break;
+    case FILTER_RLIKE:
+        if (strlen(c->text) > PATTERN_MAX)
+            return fail(rq, ERR_INVALID, "Invalid filter: a pattern has at most %d bytes",
+                        PATTERN_MAX);
+        where_add(w, "%s ~ $%d::text", column, where_bind(w, P_TEXT(c->text)));
         break;
     case FILTER_IN:
         where_add(w, "%s = ANY ($%d::text[])", column,
@@ -128,6 +134,16 @@ static enum err test_text(struct request *rq, struct where *w, const char *colum
     return OK;
 }
 
+enum err where_test(struct request *rq, struct where *w, const char *column, bool numeric,
+                    const struct filter_clause *c)
+{
+    if (c->type == FILTER_NOTHING) { /* that there is nothing was said before */
+        where_add(w, "%s IS NOT NULL", column);
+        return OK;
+    }
+    return (numeric ? test_number : test_text)(rq, w, column, c);
+}
+
 static enum err add_clause(struct request *rq, struct where *w, const struct where_subject *s,
                            const struct filter_clause *c)
 {
@@ -139,16 +155,20 @@ static enum err add_clause(struct request *rq, struct where *w, const struct whe
     if (n != NULL) {
         /* exists has one %d, for the key */
         key = strstr(n->exists, "$%d");
-        where_add(w, "%.*s$%d%s", (int)(key - n->exists), n->exists, where_bind(w, P_TEXT(c->key)),
-                  key + 3);
-        TRY((n->numeric ? test_number : test_text)(rq, w, n->value, c));
+        where_add(w, "%s%.*s$%d%s", c->op == FILTER_NULL ? "NOT " : "", (int)(key - n->exists),
+                  n->exists, where_bind(w, P_TEXT(c->key)), key + 3);
+        TRY(where_test(rq, w, n->value, n->numeric, c));
         where_add(w, ")");
         return OK;
     }
     if (a == NULL)
         return fail(rq, ERR_INVALID, "Invalid filter: there is no %s%s%s to search by", c->entity,
                     *c->entity == '\0' ? "" : ".", c->key);
-    return (a->numeric ? test_number : test_text)(rq, w, a->column, c);
+    if (c->op == FILTER_NULL) {
+        where_add(w, "%s IS NULL", a->column);
+        return OK;
+    }
+    return where_test(rq, w, a->column, a->numeric, c);
 }
 
 enum err where_filter(struct request *rq, struct where *w, const struct where_subject *subject,

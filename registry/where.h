@@ -46,6 +46,10 @@ struct where_subject {
 /* " AND …" for each clause. ERR_INVALID names what the subject does not have. */
 MUST_CHECK enum err where_filter(struct request *rq, struct where *w,
                                  const struct where_subject *subject, const struct filter *f);
+/* One comparison of a column or expression with the clause's value; IS NULL and IS NOT NULL both
+ * ask for a value: whoever looks for none negates it. */
+MUST_CHECK enum err where_test(struct request *rq, struct where *w, const char *column,
+                               bool numeric, const struct filter_clause *c);
 /* The column of an attribute, and whether there is such a named value: for an order. */
 const struct where_attribute *where_attribute_of(const struct where_subject *s, const char *entity,
                                                  const char *key);
