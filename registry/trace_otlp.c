@@ -50,19 +50,27 @@ static void read_status(struct proto *outer, struct heading *h)
     outer->fault = p.fault;
 }
 
+static const struct {
+    uint32_t field;
+    size_t offset;
+} texts[] = {{SPAN_TRACE_ID, offsetof(struct heading, trace)},
+             {SPAN_ID, offsetof(struct heading, id)},
+             {SPAN_PARENT, offsetof(struct heading, parent)},
+             {SPAN_NAME, offsetof(struct heading, name)}};
+
+static void read_text(struct proto *p, struct heading *h)
+{
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (proto_is(p, texts[i].field, PROTO_BYTES))
+            memcpy((char *)h + texts[i].offset, &p->bytes, sizeof(p->bytes));
+}
+
 static const char *read_heading(struct span message, struct heading *h)
 {
     struct proto p = proto_open(message);
 
     while (proto_next(&p)) {
-        if (proto_is(&p, SPAN_TRACE_ID, PROTO_BYTES))
-            h->trace = p.bytes;
-        if (proto_is(&p, SPAN_ID, PROTO_BYTES))
-            h->id = p.bytes;
-        if (proto_is(&p, SPAN_PARENT, PROTO_BYTES))
-            h->parent = p.bytes;
-        if (proto_is(&p, SPAN_NAME, PROTO_BYTES))
-            h->name = p.bytes;
+        read_text(&p, h);
         if (proto_is(&p, SPAN_KIND, PROTO_VARINT))
             h->kind = p.number;
         if (proto_is(&p, SPAN_START, PROTO_FIXED64))

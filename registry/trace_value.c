@@ -97,14 +97,16 @@ static void write_base64(struct text *out, struct span bytes)
     text_puts(out, "\"");
     for (size_t i = 0; i < bytes.length; i += 3) {
         size_t left = bytes.length - i;
-        unsigned long group = (unsigned long)s[i] << 16 |
-                              (left > 1 ? (unsigned long)s[i + 1] << 8 : 0) |
-                              (left > 2 ? s[i + 2] : 0);
-        char four[4] = {digits[group >> 18 & 63], digits[group >> 12 & 63],
-                        left > 1 ? digits[group >> 6 & 63] : '=',
-                        left > 2 ? digits[group & 63] : '='};
+        unsigned group = (unsigned)s[i] << 16;
 
-        text_add(out, four, sizeof(four));
+        if (left > 1)
+            group |= (unsigned)s[i + 1] << 8;
+        if (left > 2)
+            group |= s[i + 2];
+        text_add(out, &digits[group >> 18], 1);
+        text_add(out, &digits[group >> 12 & 63], 1);
+        text_add(out, left > 1 ? &digits[group >> 6 & 63] : "=", 1);
+        text_add(out, left > 2 ? &digits[group & 63] : "=", 1);
     }
     text_puts(out, "\"");
 }

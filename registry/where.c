@@ -87,7 +87,7 @@ static const char *sign(enum filter_op op)
 {
     static const char *const signs[] = {"=", "<>", "<", "<=", ">", ">="};
 
-    return signs[op];
+    return op <= FILTER_GE ? signs[op] : "=";
 }
 
 static enum err test_number(struct request *rq, struct where *w, const char *column,
