@@ -7,6 +7,7 @@
 #include "auth/listing.h"
 #include "auth/place.h"
 #include "auth/session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -197,6 +198,7 @@ enum err delete_binding(struct request *rq)
     request_object(rq, "bindings/%s/%s", b.principal != NULL ? b.principal : b.group, b.role);
     rq->project = b.project;
     TRY(may_delete(rq, &b));
+    audit_before(rq, binding_fields, &b);
     TRY(binding_delete(rq->db, b.id));
     TRY(authority_admin_remains(rq));
     return request_reply_empty(rq);

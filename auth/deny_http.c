@@ -6,6 +6,7 @@
 #include "auth/listing.h"
 #include "auth/place.h"
 #include "auth/session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -132,9 +133,13 @@ enum err post_deny(struct request *rq)
 /* DELETE /v1/denies/{deny} */
 enum err delete_deny(struct request *rq)
 {
+    struct deny d;
+
     request_object(rq, "denies/%s", rq->args[0]);
     TRY(authority_fence(rq));
     TRY(authority_lift(rq, rq->args[0]));
+    TRY(deny_find(rq->db, rq->args[0], &d));
+    audit_before(rq, deny_fields, &d);
     TRY(deny_delete(rq->db, rq->args[0]));
     return request_reply_empty(rq);
 }
@@ -193,9 +198,13 @@ enum err post_ceiling(struct request *rq)
 /* DELETE /v1/ceilings/{ceiling} */
 enum err delete_ceiling(struct request *rq)
 {
+    struct ceiling c;
+
     request_object(rq, "ceilings/%s", rq->args[0]);
     TRY(authority_fence(rq));
     TRY(authority_lift(rq, rq->args[0]));
+    TRY(ceiling_find(rq->db, rq->args[0], &c));
+    audit_before(rq, ceiling_fields, &c);
     TRY(ceiling_delete(rq->db, rq->args[0]));
     return request_reply_empty(rq);
 }

@@ -6,6 +6,7 @@
 #include "auth/listing.h"
 #include "auth/place.h"
 #include "auth/session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -102,6 +103,7 @@ enum err delete_group(struct request *rq)
     request_object(rq, "groups/%s", rq->args[0]);
     TRY(authority_fence(rq));
     TRY(group_find(rq->db, rq->args[0], &g));
+    audit_before(rq, group_fields, &g);
     TRY(group_given(rq->db, g.id, &given));
     if (given)
         return fail(rq, ERR_CONFLICT, "%s has roles or denies; take them back first", g.name);

@@ -8,6 +8,7 @@
 #include "auth/new_password.h"
 #include "auth/password.h"
 #include "auth/session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -204,6 +205,7 @@ static enum err begin_change(struct request *rq, const char *kind, const char *p
     b->password = p->password_hash;
     TRY(authority_fence(rq));
     TRY(principal_lock(rq->db, kind, rq->args[0], p));
+    audit_before(rq, principal_fields, p);
     if (b->display_name != NULL)
         p->display_name = b->display_name;
     if (b->email != NULL)

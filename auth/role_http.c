@@ -5,6 +5,7 @@
 #include "auth/handlers.h"
 #include "auth/place.h"
 #include "auth/session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -303,6 +304,19 @@ static enum err check_role(struct request *rq, struct role_body *b, struct actio
     return check_scopes(rq, b, privileged(set));
 }
 
+static enum err before(struct request *rq)
+{
+    struct custom_role r;
+    struct role_view v;
+    enum err e = custom_role_find(rq->db, rq->args[0], &r);
+
+    if (e != OK)
+        return e == ERR_NOT_FOUND ? OK : e;
+    v = custom(rq->arena, &r);
+    audit_before(rq, role_fields, &v);
+    return OK;
+}
+
 /* PUT /v1/roles/{role} */
 enum err put_role(struct request *rq)
 {
@@ -324,6 +338,7 @@ enum err put_role(struct request *rq)
                              .scopes = b.scopes,
                              .expanded = set_texts(rq->arena, &set),
                              .catalogue = catalogue_digest(rq->arena)};
+    TRY(before(rq));
     TRY(custom_role_put(rq->db, &r, rq->caller.id));
     return reply_role(rq, rq->args[0]);
 }
@@ -340,6 +355,7 @@ enum err delete_role(struct request *rq)
     TRY(custom_role_used(rq->db, rq->args[0], &used));
     if (used)
         return fail(rq, ERR_CONFLICT, "%s is given to somebody; take it back first", rq->args[0]);
+    TRY(before(rq));
     TRY(custom_role_delete(rq->db, rq->args[0]));
     return request_reply_empty(rq);
 }

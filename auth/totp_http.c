@@ -9,6 +9,7 @@
 #include "auth/principal.h"
 #include "auth/session.h"
 #include "auth/totp_store.h"
+#include "lineage/audit.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -223,10 +224,12 @@ enum err get_mfa_policy(struct request *rq)
 /* PUT /v1/mfa-policy */
 enum err put_mfa_policy(struct request *rq)
 {
-    struct factors f = {.max_age = MFA_MAX_AGE_S};
+    struct factors f = {.max_age = MFA_MAX_AGE_S}, was;
 
     TRY(request_read(rq, &f));
     request_object(rq, "mfa-policy");
+    TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, &was));
+    audit_before(rq, mfa_policy_fields, &was);
     TRY(db_change(rq->db, &mfa_policy_put_sql, PARAMS(P_BOOL(f.required), P_INT(f.max_age))));
     return request_reply(rq, mfa_policy_fields, &f);
 }

@@ -3,6 +3,7 @@
 
 #include "auth/auth.h"
 #include "compute/endpoint.h"
+#include "lineage/audit.h"
 #include "lineage/provenance.h"
 #include "registry/asset.h"
 #include "registry/reply.h"
@@ -85,6 +86,7 @@ enum err put_endpoint(struct request *rq)
     } else {
         TRY(found);
         TRY(etag_check(rq, e.revision));
+        audit_before(rq, endpoint_fields, &e);
         TRY(endpoint_describe(rq->db, e.id, put.description == NULL ? "" : put.description));
     }
     TRY(load(rq, &e));
@@ -99,6 +101,7 @@ enum err delete_endpoint(struct request *rq)
     request_object(rq, "endpoints/%s", rq->args[1]);
     TRY(endpoint_lock(rq->db, auth_project_id(rq), rq->args[1], &e));
     TRY(etag_check(rq, e.revision));
+    audit_before(rq, endpoint_fields, &e);
     TRY(deployment_end(rq->db, e.id));
     TRY(endpoint_delete(rq->db, e.id));
     return request_reply_empty(rq);

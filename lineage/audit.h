@@ -43,6 +43,12 @@ MUST_CHECK enum err audit_record(struct db *db, const struct audit_event *event,
  * header Chancery-Audit. A request of no known tenant belongs to no log and is only logged. */
 MUST_CHECK enum err audit_append(struct request *rq, enum err outcome);
 
+/* For the entry of a change: what the thing was, as its own reply would show it. What it is
+ * afterwards is taken from the reply (nothing: it is gone); or, with audit_after, from what was
+ * replied so far. The entry then shows what differs. A refusal shows nothing. */
+void audit_before(struct request *rq, const struct field *fields, const void *in);
+void audit_after(struct request *rq);
+
 /* Wait at most ms milliseconds until the entry is under a signed checkpoint, and where: OK,
  * ERR_TIMEOUT, or ERR_NOT_FOUND when db->tenant has no such entry. Only outside transactions
  * (TX_POINT). */

@@ -49,19 +49,50 @@ static void release_json(void *json)
     json_decref(json);
 }
 
-/* The answer as JSON, where the route's line asks to keep it; NULL when it is none. */
-static const json_t *response_of(struct request *rq)
+/* A new reference to the answer; NULL when it is not JSON. */
+static json_t *reply_json(const struct request *rq)
 {
     const struct reply *r = &rq->reply;
-    json_t *json;
 
-    if (rq->route->audit != AUDIT_RESPONSE || r->kind != REPLY_BYTES || r->type == NULL ||
-        strcmp(r->type, "application/json") != 0)
+    if (r->kind != REPLY_BYTES || r->type == NULL || strcmp(r->type, "application/json") != 0)
         return NULL;
-    json = json_loadb(r->bytes, r->length, 0, NULL);
+    return json_loadb(r->bytes, r->length, 0, NULL);
+}
+
+/* The answer, where the route's line asks to keep it. */
+static const json_t *response_of(struct request *rq)
+{
+    json_t *json = rq->route->audit == AUDIT_RESPONSE ? reply_json(rq) : NULL;
+
     if (json != NULL)
         arena_own(rq->arena, json, release_json);
     return json;
+}
+
+void audit_before(struct request *rq, const struct field *fields, const void *in)
+{
+    json_t *shown = field_to_json(fields, in);
+
+    request_audit(rq, "before", json_deep_copy(shown)); /* what it refers to is about to change */
+    json_decref(shown);
+}
+
+void audit_after(struct request *rq)
+{
+    json_t *after = reply_json(rq);
+
+    if (after != NULL)
+        request_audit(rq, "after", after);
+}
+
+static void end_change(struct request *rq, enum err outcome)
+{
+    if (json_object_get(rq->audit, "before") == NULL)
+        return;
+    if (outcome != OK)
+        (void)json_object_del(rq->audit, "before");
+    else if (json_object_get(rq->audit, "after") == NULL)
+        audit_after(rq);
 }
 
 enum err audit_append(struct request *rq, enum err outcome)
@@ -73,6 +104,7 @@ enum err audit_append(struct request *rq, enum err outcome)
         log_client("%s %s by nobody: %s", rq->method, rq->route->name, err_slug(outcome));
         return OK;
     }
+    end_change(rq, outcome);
     TRY(audit_record(rq->db,
                      &(struct audit_event){
                          .actor_id = c->id,

@@ -2,6 +2,7 @@
 #include "registry/alias.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/asset.h"
 #include "registry/handlers.h"
 #include "registry/reply.h"
@@ -75,6 +76,16 @@ static enum err need_approval(struct request *rq, const struct version *v, struc
                 m->alias);
 }
 
+static enum err before(struct request *rq, const struct alias_move *m)
+{
+    struct alias was;
+    enum err e = alias_find(rq->db, m->asset_id, m->alias, &was);
+
+    if (e == OK)
+        audit_before(rq, alias_fields, &was);
+    return e == ERR_NOT_FOUND ? OK : e;
+}
+
 /* PUT …/models/{name}/aliases/{alias} */
 enum err put_alias(struct request *rq)
 {
@@ -99,6 +110,7 @@ enum err put_alias(struct request *rq)
     m.asset_id = v.asset_id;
     m.version_id = v.id;
     TRY(need_approval(rq, &v, &m));
+    TRY(before(rq, &m));
     TRY(alias_set(rq->db, &m));
     request_audit(rq, "version", json_integer(v.number));
     TRY(alias_find(rq->db, v.asset_id, m.alias, &now));
@@ -117,6 +129,7 @@ enum err delete_alias(struct request *rq)
     TRY(asset_of_path(rq, &a));
     TRY(alias_lock(rq->db, a.id));
     TRY(alias_find(rq->db, a.id, m.alias, &now));
+    audit_before(rq, alias_fields, &now);
     TRY(rules_load(rq->db, auth_project_id(rq), &rules));
     if (now.approval != NULL && rules_protect(&rules, m.alias))
         return fail(rq, ERR_UNAPPROVED,

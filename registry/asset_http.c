@@ -2,6 +2,7 @@
 #include "registry/asset.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/handlers.h"
 #include "registry/reply.h"
 #include "registry/tag.h"
@@ -51,6 +52,7 @@ static enum err lock_in_state(struct request *rq, const char *state, struct asse
     TRY(lock_any(rq, a));
     if (strcmp(a->state, state) != 0)
         return ERR_NOT_FOUND;
+    audit_before(rq, asset_fields, a);
     return etag_check(rq, a->revision);
 }
 
@@ -97,6 +99,8 @@ enum err put_asset(struct request *rq)
         a.state = NULL;
     else
         TRY(e);
+    if (a.state != NULL && strcmp(a.state, "active") == 0)
+        audit_before(rq, asset_fields, &a);
     a.description = b.description;
     a.tags = b.tags;
     if (a.state == NULL || strcmp(a.state, "purged") == 0)
@@ -222,7 +226,9 @@ static enum err change_tag(struct request *rq, const char *value)
     TRY(lock_in_state(rq, "active", &a));
     TRY(tags_change(rq, a.tags, rq->args[2], value, &a.tags));
     TRY(asset_update(rq->db, &a));
-    return reply_asset(rq);
+    TRY(reply_asset(rq));
+    audit_after(rq);
+    return OK;
 }
 
 /* PUT …/models/{name}/tags/{key}. Without a condition nothing is read first: the change travels

@@ -2,6 +2,7 @@
 #include "registry/project.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/handlers.h"
 #include "registry/reply.h"
 #include "registry/rules.h"
@@ -84,6 +85,7 @@ enum err put_project(struct request *rq)
     if (strcmp(p.state, "active") != 0)
         return fail(rq, ERR_CONFLICT, "a deleted project had this name, which is not used again");
     TRY(etag_check(rq, p.revision));
+    audit_before(rq, project_fields, &p);
     p.description = b.description;
     if (b.policy != NULL)
         TRY(take_policy(rq, "policy.", b.policy, &p.policy));
@@ -97,6 +99,7 @@ static enum err lock_active(struct request *rq, struct project *p)
     TRY(project_lock(rq->db, rq->args[0], p));
     if (strcmp(p->state, "active") != 0)
         return ERR_NOT_FOUND;
+    audit_before(rq, project_fields, p);
     return etag_check(rq, p->revision);
 }
 
@@ -195,5 +198,7 @@ enum err put_project_policy(struct request *rq)
     TRY(rules_load(rq->db, auth_project_id(rq), &rules));
     TRY(satisfiable(rq, "promote", rules.promote.approvals, APPROVAL_REQUEST));
     TRY(satisfiable(rq, "train", rules.train.approvals, JOB_WRITE));
+    TRY(reply_project(rq)); /* what the entry says it is after */
+    audit_after(rq);
     return get_project_policy(rq);
 }

@@ -2,6 +2,7 @@
 #include "registry/version_http.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/asset.h"
 #include "registry/handlers.h"
 #include "registry/reply.h"
@@ -126,6 +127,7 @@ enum err patch_version(struct request *rq)
     TRY(tags_check(rq, b.tags));
     TRY(version_lock_path(rq, &v));
     TRY(etag_check(rq, v.revision));
+    audit_before(rq, version_fields, &v);
     if (b.description != NULL)
         v.description = b.description;
     if (b.tags != NULL)
@@ -142,6 +144,7 @@ enum err delete_version(struct request *rq)
 
     TRY(version_lock_path(rq, &v));
     TRY(etag_check(rq, v.revision));
+    audit_before(rq, version_fields, &v);
     if (v.aliases.count > 0)
         return fail(rq, ERR_CONFLICT, "alias %s means it; move the alias first",
                     v.aliases.items[0]);
@@ -162,8 +165,11 @@ static enum err change_tag(struct request *rq, const char *value)
 
     TRY(version_lock_path(rq, &v));
     TRY(etag_check(rq, v.revision));
+    audit_before(rq, version_fields, &v);
     TRY(tags_change(rq, v.tags, rq->args[3], value, &v.tags));
-    return update(rq, &v);
+    TRY(update(rq, &v));
+    audit_after(rq);
+    return OK;
 }
 
 /* PUT …/versions/{version}/tags/{key} */
