@@ -16,7 +16,8 @@ struct audit_event {
     const char *action;   /* the route's name */
     const char *method;
     const char *project; /* NULL for none, as all below */
-    const char *object;
+    const char *object;  /* without names of persons: see lineage/pseudonym.h */
+    const char *named;   /* the same with them, for the payload; NULL where there are none */
     const char *request; /* UUID; never NULL */
     const char *remote;
     enum err outcome;

@@ -107,6 +107,7 @@ static const char *payload_text(struct arena *a, const struct audit_event *e)
     add_json(a, &t, "body", e->body == NULL ? NULL : redacted(a, e->body));
     add_json(a, &t, "detail", e->detail);
     add_optional(&t, "failure", text_clean(a, e->failure, FAILURE_MAX));
+    add_optional(&t, "object", text_clean(a, e->named, OBJECT_MAX));
     add_optional(&t, "remote", text_clean(a, e->remote, WORD_MAX));
     add_json(a, &t, "response", e->response == NULL ? NULL : redacted(a, e->response));
     add_optional(&t, "tenant", text_clean(a, e->tenant, WORD_MAX));

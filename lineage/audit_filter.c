@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lineage/audit_view.h"
 
+#include "lineage/pseudonym.h"
+
 #include <string.h>
 
 static enum err query_time(struct request *rq, const char *name, const char **out)
@@ -93,5 +95,6 @@ enum err audit_filter_read(struct request *rq, struct audit_filter *f)
     TRY(query_after(rq, &f->after));
     TRY(query_order(rq, &f->ascending));
     TRY(query_actor(rq, f));
+    TRY(pseudonym_of(rq->db, NULL, f->object, &f->object));
     return request_query_int(rq, "limit", 1, AUDIT_PAGE_MAX, AUDIT_PAGE_DEFAULT, &f->limit);
 }

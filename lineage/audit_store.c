@@ -2,6 +2,7 @@
 #include "lineage/audit_store.h"
 
 #include "core/log.h"
+#include "lineage/pseudonym.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,12 +100,14 @@ enum err audit_append(struct request *rq, enum err outcome)
 {
     const struct caller *c = &rq->caller;
     struct audit_receipt receipt;
+    const char *object;
 
     if (rq->db->tenant == NULL || *rq->db->tenant == '\0') {
         log_client("%s %s by nobody: %s", rq->method, rq->route->name, err_slug(outcome));
         return OK;
     }
     end_change(rq, outcome);
+    TRY(pseudonym_of(rq->db, c, rq->object, &object));
     TRY(audit_record(rq->db,
                      &(struct audit_event){
                          .actor_id = c->id,
@@ -113,7 +116,8 @@ enum err audit_append(struct request *rq, enum err outcome)
                          .action = rq->route->name,
                          .method = rq->method,
                          .project = rq->project,
-                         .object = rq->object,
+                         .object = object,
+                         .named = object == rq->object ? NULL : rq->object,
                          .request = rq->id,
                          .remote = rq->remote,
                          .outcome = outcome,

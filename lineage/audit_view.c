@@ -121,7 +121,7 @@ void audit_view(struct arena *a, const struct audit_row *row, struct audit_view 
         .action = said(leaf, "action"),
         .method = said(leaf, "method"),
         .project = said(leaf, "project"),
-        .object = said(leaf, "object"),
+        .object = said(payload, "object") != NULL ? said(payload, "object") : said(leaf, "object"),
         .outcome = said(leaf, "outcome"),
         .status = json_integer_value(json_object_get(leaf, "status")),
         .request = said(leaf, "request"),

@@ -11,14 +11,23 @@
 
 enum { ERASED_AT_ONCE = 1000, RETENTION_LEAST = 180, RETENTION_MOST = 36500 };
 
-struct erasure {
+struct erasure_body {
     const char *principal; /* name or id */
     const char *reason;
 };
 
 const struct field erasure_fields[] = {
-    TEXT(struct erasure, principal, 63),
-    TEXT(struct erasure, reason, 1000),
+    TEXT(struct erasure_body, principal, 63),
+    TEXT(struct erasure_body, reason, 1000),
+    FIELDS_END,
+};
+
+struct verdict {
+    const char *verdict;
+};
+static const char *const verdicts[] = {"approve", "reject", NULL};
+const struct field erasure_verdict_fields[] = {
+    CHOICE(struct verdict, verdict, verdicts),
     FIELDS_END,
 };
 
@@ -35,6 +44,48 @@ static const struct field subject_fields[] = {
 
 QUERY(erasure_subject, "SELECT id, name FROM principal"
                        " WHERE tenant_id = $1::uuid AND (name = $2 OR id::text = $2)");
+
+struct erasure {
+    const char *id;
+    const char *principal;
+    const char *reason;
+    const char *state;
+    const char *requested_by;
+    const char *requested_at;
+    const char *decided_by;
+    const char *decided_at;
+    json_t *erased;
+};
+
+/* People by their ids: this list outlives what it is about. */
+static const struct field erasure_view_fields[] = {
+    TEXT(struct erasure, id, 36),
+    TEXT(struct erasure, principal, 36),
+    TEXT(struct erasure, reason, 1000),
+    TEXT(struct erasure, state, 16),
+    TEXT(struct erasure, requested_by, 36),
+    TIME(struct erasure, requested_at),
+    OPT_TEXT(struct erasure, decided_by, 36),
+    OPT_TIME(struct erasure, decided_at),
+    OPT_JSON(struct erasure, erased),
+    FIELDS_END,
+};
+
+#define ERASURE_COLUMNS                                                                            \
+    "SELECT id, subject AS principal, reason, coalesce(verdict || CASE verdict WHEN 'approve'"     \
+    " THEN 'd' ELSE 'ed' END, 'pending') AS state, requested_by, requested_at, decided_by,"        \
+    " decided_at, erased FROM audit_erasure WHERE tenant_id = $1::uuid"
+QUERY(erasure_list, ERASURE_COLUMNS " ORDER BY id DESC LIMIT $2::bigint");
+QUERY(erasure_find, ERASURE_COLUMNS " AND id = $2::uuid");
+QUERY(erasure_lock, "SELECT FROM audit_erasure WHERE tenant_id = $1::uuid AND id = $2::uuid"
+                    " FOR UPDATE");
+QUERY(erasure_insert,
+      "INSERT INTO audit_erasure (tenant_id, id, subject, reason, requested_by, answers)"
+      " VALUES ($1::uuid, $2, $3, $4, $5, nullif($6, '')::uuid)");
+QUERY(erasure_party, "SELECT FROM audit_erasure WHERE tenant_id = $1::uuid AND id = $2::uuid"
+                     " AND $3::uuid IN (subject, requested_by, answers)");
+QUERY(erasure_decide, "UPDATE audit_erasure SET verdict = $3, decided_by = $4, decided_at = now()"
+                      " WHERE tenant_id = $1::uuid AND id = $2::uuid");
 QUERY(erasure_sql, "SELECT id FROM audit_erase($1::uuid, $2, $3::int)");
 
 /* "erasure\nID\nID\n…": which entries an erasure made silent. */
@@ -85,26 +136,111 @@ static enum err erase(struct request *rq, const struct subject *s, int64_t *coun
     }
 }
 
-/* POST /v1/audit/erasures: what entries by and about a principal say, names and bodies, is
- * destroyed. The principal stays; so does what comes after. */
+static enum err reply_erasure(struct request *rq, const char *id)
+{
+    struct erasure e;
+
+    TRY(db_one(rq->db, &erasure_find, erasure_view_fields, &e,
+               PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id))));
+    return request_reply(rq, erasure_view_fields, &e);
+}
+
+/* GET /v1/audit/erasures: the newest thousand. */
+enum err get_audit_erasures(struct request *rq)
+{
+    struct rows rows;
+
+    TRY(db_list(rq->db, &erasure_list, erasure_view_fields, sizeof(struct erasure), &rows,
+                PARAMS(P_TEXT(rq->caller.tenant_id), P_INT(ERASED_AT_ONCE))));
+    return request_reply_list(rq, erasure_view_fields, sizeof(struct erasure), &rows, NULL);
+}
+
+/* POST /v1/audit/erasures: asks that what entries by and about a principal say, names and bodies,
+ * be destroyed. */
 enum err post_audit_erasure(struct request *rq)
 {
-    const char *statement;
-    struct erasure wanted;
+    struct erasure_body wanted;
     struct subject s;
-    int64_t count;
+    char id[ID_SIZE];
 
     TRY(request_read(rq, &wanted));
     request_object(rq, "audit/erasures");
     TRY(db_one(rq->db, &erasure_subject, subject_fields, &s,
                PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(wanted.principal))));
-    TRY(erase(rq, &s, &count, &statement));
+    id_new(id);
+    request_object(rq, "audit/erasures/%s", id);
+    TRY(db_change(rq->db, &erasure_insert,
+                  PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id), P_TEXT(s.id),
+                         P_TEXT(wanted.reason), P_TEXT(rq->caller.id),
+                         P_TEXT(rq->caller.owner_id))));
     request_audit(rq, "principal", json_string(s.id));
     request_audit(rq, "reason", json_string(wanted.reason));
+    request_status(rq, 201);
+    return reply_erasure(rq, id);
+}
+
+/* Neither who asked, nor whom it is about, nor a service account of theirs. */
+static enum err check_party(struct request *rq, const char *id)
+{
+    const char *const people[] = {rq->caller.id, rq->caller.owner_id};
+    PGresult *rows;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (people[i] == NULL || *people[i] == '\0')
+            continue;
+        TRY(db_rows(rq->db, &erasure_party, &rows,
+                    PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id), P_TEXT(people[i]))));
+        if (PQntuples(rows) > 0)
+            return fail(rq, ERR_FOUR_EYES,
+                        "an erasure needs two people: another than who asked for it or whom it is "
+                        "about must decide");
+    }
+    return OK;
+}
+
+QUERY(erasure_count, "UPDATE audit_erasure SET erased = $3::bigint"
+                     " WHERE tenant_id = $1::uuid AND id = $2::uuid");
+
+static enum err forget(struct request *rq, const struct erasure *e)
+{
+    const char *statement;
+    struct subject s;
+    int64_t count;
+
+    TRY(db_one(rq->db, &erasure_subject, subject_fields, &s,
+               PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(e->principal))));
+    TRY(erase(rq, &s, &count, &statement));
     request_audit(rq, "erased", json_integer((json_int_t)count));
     request_audit(rq, "statement", json_string(statement));
-    return request_reply_json(
-        rq, json_pack("{s:s, s:I}", "principal", s.id, "erased", (json_int_t)count));
+    return db_change(rq->db, &erasure_count,
+                     PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(e->id), P_INT(count)));
+}
+
+/* POST /v1/audit/erasures/{erasure}/decision: the second person's. With their yes it is done, in
+ * the same transaction. The principal stays; so does what comes after. */
+enum err post_audit_erasure_decision(struct request *rq)
+{
+    const char *id = rq->args[0];
+    struct verdict v;
+    struct erasure e;
+    PGresult *locked;
+
+    TRY(request_read(rq, &v));
+    request_object(rq, "audit/erasures/%s", id);
+    TRY(db_rows(rq->db, &erasure_lock, &locked, PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id))));
+    TRY(db_one(rq->db, &erasure_find, erasure_view_fields, &e,
+               PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id))));
+    if (strcmp(e.state, "pending") != 0)
+        return fail(rq, ERR_CONFLICT, "it is %s already", e.state);
+    TRY(check_party(rq, id));
+    TRY(db_change(rq->db, &erasure_decide,
+                  PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id), P_TEXT(v.verdict),
+                         P_TEXT(rq->caller.id))));
+    request_audit(rq, "principal", json_string(e.principal));
+    request_audit(rq, "verdict", json_string(v.verdict));
+    if (strcmp(v.verdict, "approve") == 0)
+        TRY(forget(rq, &e));
+    return reply_erasure(rq, id);
 }
 
 struct retention {

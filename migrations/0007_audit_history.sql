@@ -96,18 +96,57 @@ BEGIN
 END $$;
 CREATE TRIGGER only_erased BEFORE UPDATE ON audit_payload FOR EACH ROW EXECUTE FUNCTION audit_payload_only_erased();
 
+-- One person asks for it, another lets it happen.
+CREATE TABLE audit_erasure (
+    tenant_id    uuid        NOT NULL,
+    id           uuid        NOT NULL,
+    subject      uuid        NOT NULL,
+    reason       text        NOT NULL,
+    requested_by uuid        NOT NULL,
+    answers      uuid,
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    verdict      text        CONSTRAINT audit_erasure_verdict CHECK (verdict IN ('approve', 'reject')),
+    decided_by   uuid,
+    decided_at   timestamptz,
+    erased       bigint,
+    CONSTRAINT audit_erasure_key PRIMARY KEY (tenant_id, id),
+    CONSTRAINT audit_erasure_subject FOREIGN KEY (tenant_id, subject) REFERENCES principal,
+    CONSTRAINT audit_erasure_two CHECK (decided_by NOT IN (requested_by, subject) AND (answers IS NULL OR decided_by <> answers)),
+    CONSTRAINT audit_erasure_decided CHECK ((verdict IS NULL) = (decided_by IS NULL) AND (verdict IS NULL) = (decided_at IS NULL))
+);
+COMMENT ON TABLE audit_erasure IS 'Requests to forget what entries by or about somebody say, and what became of them.';
+COMMENT ON COLUMN audit_erasure.answers IS 'Who answers for requested_by, if that is a service account.';
+CALL tenant_table('audit_erasure', 'SELECT, INSERT, UPDATE', true);
+CREATE FUNCTION audit_erasure_once() RETURNS trigger LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
+BEGIN
+    IF OLD.erased IS NOT NULL
+       OR (OLD.verdict IS NOT NULL AND (NEW.verdict, NEW.decided_by, NEW.decided_at)
+           IS DISTINCT FROM (OLD.verdict, OLD.decided_by, OLD.decided_at))
+       OR (NEW.tenant_id, NEW.id, NEW.subject, NEW.reason, NEW.requested_by, NEW.requested_at)
+       IS DISTINCT FROM (OLD.tenant_id, OLD.id, OLD.subject, OLD.reason, OLD.requested_by, OLD.requested_at)
+       OR NEW.answers IS DISTINCT FROM OLD.answers THEN
+        RAISE EXCEPTION 'an erasure is decided once, as it was asked for' USING ERRCODE = 'CH003';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER decided_once BEFORE UPDATE ON audit_erasure FOR EACH ROW EXECUTE FUNCTION audit_erasure_once();
+
 CREATE FUNCTION audit_erase(subject uuid, subject_name text, most int) RETURNS TABLE (id uuid)
     LANGUAGE sql SECURITY DEFINER SET search_path = chancery, pg_temp AS $$
     WITH meant AS (
         SELECT e.tenant_id, e.id, e.seq FROM audit_entry e
           JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id AND p.payload IS NOT NULL
          WHERE e.tenant_id = current_tenant()
-           AND (e.actor = subject OR e.object IN ('users/' || subject_name, 'service-accounts/' || subject_name))
+           AND EXISTS (SELECT FROM audit_erasure x WHERE x.tenant_id = e.tenant_id AND x.subject = audit_erase.subject
+                          AND x.verdict = 'approve' AND x.decided_at = now())
+           AND (e.actor = subject OR e.object IN ('users/' || subject, 'service-accounts/' || subject_name)
+                OR e.object LIKE 'bindings/' || subject || '/%' OR e.object LIKE 'eligible/' || subject || '/%'
+                OR e.object LIKE 'groups/%/' || subject)
          ORDER BY e.seq LIMIT most),
     words AS (DELETE FROM audit_text t USING meant m WHERE t.tenant_id = m.tenant_id AND t.seq = m.seq)
     UPDATE audit_payload p SET salt = NULL, payload = NULL FROM meant m
      WHERE p.tenant_id = m.tenant_id AND p.id = m.id RETURNING p.id $$;
-COMMENT ON FUNCTION audit_erase IS 'definer: forgets what entries by or about a principal of the running tenant say; the leaves stay.';
+COMMENT ON FUNCTION audit_erase IS 'definer: forgets what entries by or about a principal of the running tenant say, in the transaction in which somebody else approved it; the leaves stay.';
 
 CREATE TABLE audit_retention (
     tenant_id uuid NOT NULL,

@@ -68,6 +68,12 @@ int run_audit_erase(struct cli *c)
                 keep(c, json_pack("{s:s, s:s}", "principal", c->args.values[0], "reason", reason)));
 }
 
+int run_audit_decide(struct cli *c)
+{
+    return show(c, "POST", path_of(c, "/v1/audit/erasures/{1}/decision", NULL),
+                keep(c, json_pack("{s:s}", "verdict", c->args.values[1])));
+}
+
 int run_audit_keep(struct cli *c)
 {
     const char *path = path_of(c, "/v1/audit/retention/{1}", NULL);

@@ -23,8 +23,8 @@ def test_projects_and_their_policy(world):
     assert changes(world, "put_project")["description"] == ("one", "two")
     admin.ok("PATCH", "/v1/projects/walnut", {"description": "three"})
     assert changes(world, "patch_project")["description"] == ("two", "three")
-    policy = admin.ok("GET", "/v1/projects/walnut/policy")
-    admin.ok("PUT", "/v1/projects/walnut/policy", policy | {"approval_hours": 48})
+    policy = admin.ok("GET", "/v1/projects/credit/policy")
+    admin.ok("PUT", "/v1/projects/credit/policy", policy | {"approval_hours": 48})
     shown = changes(world, "put_project_policy")
     assert shown["policy.approval_hours"] == (policy["approval_hours"], 48) and "description" not in shown
     admin.ok("DELETE", "/v1/projects/walnut")

@@ -99,7 +99,10 @@ def test_erasure_needs_a_reason_and_is_told_by_verify(world, admin, auditor, tmp
     world["deployer"].ok("GET", "/v1/projects/credit")
     world["deployer"].put("/v1/projects/credit", {})
     assert admin.run("audit", "erase", "the-deployer").returncode == 2
-    done = admin.json("audit", "erase", "the-deployer", "--reason", "asked for")
+    asked = admin.json("audit", "erase", "the-deployer", "--reason", "asked for")
+    assert asked["id"] in admin.ok("audit", "erasures")
+    assert admin.run("audit", "decide", asked["id"], "approve").returncode != 0, "it takes another person"
+    done = world["tenant-admin"].ok("POST", f"/v1/audit/erasures/{asked['id']}/decision", {"verdict": "approve"})
     assert done["erased"] >= 1
     change(world)
     auditor.ok("audit", "export", tmp_path / "log")

@@ -37,16 +37,31 @@ def test_a_persons_words_are_erased_and_the_log_still_verifies(world, tmp_path):
     assert entries(auditor, "q=okapi")
     assert world["security-operator"].post("/v1/audit/erasures", {"principal": "mallory.smith", "reason": "x"}
                                            ).status_code == 403
-    done = admin.ok("POST", "/v1/audit/erasures?wait=sequenced", {"principal": "mallory.smith", "reason": "GDPR art. 17"})
+    admin.ok("PATCH", "/v1/users/mallory.smith", {"display_name": "Okapi friend"})
+    about = entries(auditor, "object=users/mallory.smith&action=patch_user")[0]
+    assert about["object"] == "users/mallory.smith"
+    asked = admin.ok("POST", "/v1/audit/erasures", {"principal": "mallory.smith", "reason": "GDPR art. 17"})
+    assert asked["state"] == "pending" and entries(auditor, "q=okapi")
+    decision = f"/v1/audit/erasures/{asked['id']}/decision"
+    assert admin.post(decision, {"verdict": "approve"}).status_code == 403, "it takes another person"
+    assert world["auditor"].post(decision, {"verdict": "approve"}).status_code == 403
+    assert world.foreign_admin.post(decision, {"verdict": "approve"}).status_code == 404
+    second = world["tenant-admin"]
+    done = second.ok("POST", decision + "?wait=sequenced", {"verdict": "approve"})
+    assert done["state"] == "approved" and second.post(decision, {"verdict": "reject"}).status_code == 409
+    assert [e["state"] for e in second.ok("GET", "/v1/audit/erasures")["value"]] == ["approved"]
+    about = auditor.ok("GET", f"/v1/audit/entries/{about['id']}")
+    assert about["erased"] and about["object"].startswith("users/0") and "fault" not in about
     silent = entries(auditor, "actor=mallory.smith")
     assert done["erased"] >= len(silent) >= 3
     assert all(e["erased"] and e["detail"] is None and e["actor_name"] is None and "fault" not in e for e in silent)
     assert entries(auditor, "q=okapi") == [] and entries(auditor, "q=mallory") == []
     assert "okapi" not in world.service.sql("SELECT string_agg(payload, '') FROM chancery.audit_payload")
     assert "okapi" not in world.service.sql("SELECT string_agg(words::text, '') FROM chancery.audit_text")
-    record = entries(auditor, "action=post_audit_erasure&outcome=ok")[0]
-    assert {e["id"] for e in silent} <= set(record["statement"].split("\n")[1:])
-    assert record["detail"]["detail"]["reason"] == "GDPR art. 17" and "mallory" not in str(record)
+    record = entries(auditor, "action=post_audit_erasure_decision&outcome=ok")[0]
+    assert {e["id"] for e in silent} <= set(record["statement"].split("\n")[1:]) and "mallory" not in str(record)
+    request = entries(auditor, "action=post_audit_erasure&outcome=ok")[0]
+    assert request["detail"]["detail"]["reason"] == "GDPR art. 17" and "mallory" not in str(request)
     assert len(entries(auditor, "actor=the-data-scientist")) == kept
     check = auditor.ok("GET", "/v1/audit/check")
     assert check["faults"] == 0 and check["complete"]
@@ -54,6 +69,30 @@ def test_a_persons_words_are_erased_and_the_log_still_verifies(world, tmp_path):
     assert proof.returncode == 0, proof.stdout + proof.stderr
     assert f"{done['erased']} are erased" in proof.stdout + proof.stderr
     assert auditor.get(f"/v1/audit/entries/{silent[0]['id']}/proof").status_code == 200
+
+
+def test_leaves_name_nobody(world):
+    """Not in what they were about either: the tree keeps its leaves for ever."""
+    admin = world.admin
+    quokka = person(world.service, admin, "quokka.jones", [("reader", "credit")])
+    admin.post("/v1/groups", {"name": "marsupials"})
+    admin.ok("POST", "/v1/groups/marsupials/members", {"principal": "quokka.jones"})
+    quokka.post("/v1/me/password", {"current": "no", "new": "no"})
+    world.service.client().post("/v1/login", {"tenant": "acme", "user": "quokka.jones", "password": "wrong"})
+    world.service.client().post("/v1/login", {"tenant": "acme", "user": "quokka.jons", "password": "wrong"})
+    told = [e["object"] for e in entries(world["auditor"]) if "quokka" in str(e["object"])]
+    assert {"users/quokka.jones", "groups/marsupials/quokka.jones", "bindings/quokka.jones/reader"} <= set(told)
+    assert "quokka" not in world.service.sql("SELECT string_agg(leaf || coalesce(object, ''), '') FROM chancery.audit_entry")
+    assert entries(world["auditor"], "object=users/quokka.jones")
+
+
+def test_an_erasure_that_is_rejected_erases_nothing(world):
+    asked = world.admin.ok("POST", "/v1/audit/erasures", {"principal": "the-reader", "reason": "by mistake"})
+    done = world["tenant-admin"].ok("POST", f"/v1/audit/erasures/{asked['id']}/decision", {"verdict": "reject"})
+    assert done["state"] == "rejected" and "erased" not in done
+    own = world.admin.ok("POST", "/v1/audit/erasures", {"principal": "the-tenant-admin", "reason": "about the second"})
+    refused = world["tenant-admin"].post(f"/v1/audit/erasures/{own['id']}/decision", {"verdict": "approve"})
+    assert refused.status_code == 403, "nobody decides about their own"
 
 
 def test_nobody_is_erased_who_is_not_there(world):
