@@ -126,3 +126,24 @@ enum err access_jwt_open(struct db *db, const char *text, struct claims *claims,
     *why = "sub, jti and tenant_id are ids";
     return ERR_TOKEN;
 }
+
+enum err access_jwt_id_token(struct db *db, const char *text, const char **client_id)
+{
+    struct jwt_rules rules = {.issuer = access_jwt_issuer(),
+                              .type = "JWT",
+                              .skew = SKEW_S,
+                              .lifetime_max = LIFETIME_MAX_S,
+                              .key_of = keys_verifier,
+                              .arg = db};
+    struct jwt_parts parts;
+    const json_t *claims;
+    const char *why;
+
+    TRY(jwt_unpack(db->arena, text, strlen(text), &parts, &why));
+    *client_id = json_string_value(json_object_get(parts.claims, "aud"));
+    rules.audience = *client_id;
+    rules.now = json_integer_value(json_object_get(parts.claims, "iat"));
+    if (*client_id == NULL)
+        return ERR_TOKEN;
+    return jwt_verify(db->arena, text, strlen(text), &rules, &claims, &why);
+}

@@ -34,6 +34,8 @@ void access_jwt_add_sign_in(json_t *claims, const struct bearer *b);
 /* ERR_TOKEN, and *why says what is wrong. */
 MUST_CHECK enum err access_jwt_open(struct db *db, const char *text, struct claims *claims,
                                     const char **why);
+/* Which client an ID token of ours was given to, even if it has expired. ERR_TOKEN. */
+MUST_CHECK enum err access_jwt_id_token(struct db *db, const char *text, const char **client_id);
 /* When an id was made (RFC 9562 §5.7), in milliseconds. */
 int64_t access_jwt_id_ms(const char *id);
 /* What we call ourselves in tokens: the URL clients know us by. */

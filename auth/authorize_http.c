@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/authorize.h"
 
+#include "auth/access_jwt.h"
 #include "auth/auth.h"
 #include "auth/handlers.h"
 #include "auth/session.h"
@@ -116,14 +117,32 @@ struct leaving {
     struct form form;
     struct login_session session;
     bool signed_in;
-    const char *back; /* where to, once signed out; NULL for nowhere */
+    const char *client_id; /* of who asks; NULL for nobody */
+    const char *back;      /* where to, once signed out; NULL for nowhere */
 };
+
+/* Who asks: by its name, or by an ID token it was given, even if that has expired (RP-Initiated
+ * Logout §2). */
+static enum err read_client(struct request *rq, struct leaving *l)
+{
+    const char *hint = form_get(&l->form, "id_token_hint");
+    const char *of_hint = NULL;
+
+    l->client_id = form_get(&l->form, "client_id");
+    if (hint == NULL)
+        return OK;
+    if (access_jwt_id_token(rq->db, hint, &of_hint) != OK)
+        return fail(rq, ERR_INVALID, "id_token_hint is no ID token of this issuer");
+    if (l->client_id != NULL && strcmp(l->client_id, of_hint) != 0)
+        return fail(rq, ERR_INVALID, "client_id is not the one of id_token_hint");
+    l->client_id = of_hint;
+    return OK;
+}
 
 /* OpenID Connect RP-Initiated Logout: only to an address that the client has registered for it. */
 static enum err read_leaving(struct request *rq, struct leaving *l)
 {
     const char *uri = form_get(&l->form, "post_logout_redirect_uri");
-    const char *id = form_get(&l->form, "client_id");
     const char *state = form_get(&l->form, "state");
     struct oauth_client c;
     enum err e = login_session_of_browser(rq, &l->session);
@@ -131,11 +150,13 @@ static enum err read_leaving(struct request *rq, struct leaving *l)
     if (e != OK && e != ERR_NOT_FOUND)
         return e;
     l->signed_in = e == OK;
+    TRY(read_client(rq, l));
     if (uri == NULL)
         return OK;
-    if (id == NULL)
-        return fail(rq, ERR_INVALID, "client_id is missing beside post_logout_redirect_uri");
-    e = oauth_client_open(rq->db, id, &c);
+    if (l->client_id == NULL)
+        return fail(rq, ERR_INVALID,
+                    "client_id or id_token_hint is missing beside post_logout_redirect_uri");
+    e = oauth_client_open(rq->db, l->client_id, &c);
     if (e == ERR_NOT_FOUND || (e == OK && !redirect_uri_matches(&c.logout_uris, uri)))
         return fail(rq, ERR_INVALID, "post_logout_redirect_uri is none the client has registered");
     l->back = state == NULL ? uri
@@ -147,7 +168,7 @@ static enum err read_leaving(struct request *rq, struct leaving *l)
 
 static enum err leave_page(struct request *rq, const struct leaving *l)
 {
-    static const char *const carried[] = {"post_logout_redirect_uri", "client_id", "state", NULL};
+    static const char *const carried[] = {"post_logout_redirect_uri", "state", NULL};
     const char *token = page_token(rq);
     struct text t;
 
@@ -155,6 +176,7 @@ static enum err leave_page(struct request *rq, const struct leaving *l)
     if (l->signed_in) {
         text_puts(&t, "<form method=\"post\" action=\"/oauth2/logout\">\n");
         page_hidden(&t, "csrf", token);
+        page_hidden(&t, "client_id", l->client_id);
         for (size_t i = 0; carried[i] != NULL; i++)
             page_hidden(&t, carried[i], form_get(&l->form, carried[i]));
         text_puts(&t, "<button>Sign out</button></form>\n");

@@ -134,3 +134,9 @@ enum err get_openid_configuration(struct request *rq)
         json_object_set_new(json, lists[i][0], texts(lists[i][1]));
     return request_reply_json(rq, json);
 }
+
+/* GET /.well-known/oauth-authorization-server (RFC 8414 §3) */
+enum err get_oauth_metadata(struct request *rq)
+{
+    return get_openid_configuration(rq);
+}

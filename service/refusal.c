@@ -156,14 +156,18 @@ static void reply_page(struct request *rq, enum err e)
     rq->outcome = e;
 }
 
-/* RFC 9110 §11.6.1; RFC 6749 §5.2 for clients; RFC 9470 when a second factor is needed. */
+/* RFC 9110 §11.6.1; RFC 6749 §5.2 for clients; RFC 6750 §3.1, where a token that was shown is
+ * refused; RFC 9470 when a second factor is needed. */
 static void challenge(struct request *rq, enum err e)
 {
     bool client = e == ERR_CREDENTIALS && rq->route != NULL && rq->route->dialect == DIALECT_OAUTH;
+    bool shown = e == ERR_TOKEN && request_header(rq, "authorization") != NULL;
 
     if (e == ERR_TOKEN || e == ERR_CREDENTIALS)
         request_set_header(rq, "WWW-Authenticate",
-                           client ? "Basic realm=\"chancery\"" : "Bearer realm=\"chancery\"");
+                           client  ? "Basic realm=\"chancery\""
+                           : shown ? "Bearer realm=\"chancery\", error=\"invalid_token\""
+                                   : "Bearer realm=\"chancery\"");
     if (e == ERR_STEP_UP)
         request_set_header(rq, "WWW-Authenticate",
                            "Bearer realm=\"chancery\", "

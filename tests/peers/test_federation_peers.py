@@ -8,8 +8,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,40 +20,14 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "stories"))
 from idp import certificate  # noqa: E402  (the path is set above)
+from npm import free_port, installed  # noqa: E402
 from service import Client, Service, bootstrap  # noqa: E402
 
-MODULES = ROOT / "build" / "peers" / "oidc"
 SECRET = "a secret & more"
 
 
-def missing(reason):
-    if os.environ.get("REQUIRE_PEERS") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def installed():
-    if not (MODULES / "node_modules" / "oidc-provider").exists():
-        if not shutil.which("npm"):
-            missing("npm is not installed")
-        MODULES.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "oidc" / "package.json", MODULES)
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=MODULES,
-                              capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode != 0:
-            missing("npm install failed: " + done.stderr[-300:])
-    for script in (HERE / "oidc").glob("*.mjs"):
-        shutil.copy(script, MODULES)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def peer(script, *arguments):
-    process = subprocess.Popen(["node", script, *map(str, arguments)], cwd=MODULES, stdout=subprocess.PIPE,
+    process = subprocess.Popen(["node", script, *map(str, arguments)], cwd=installed("oidc"), stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
     lines = []
     for line in process.stdout:
@@ -70,7 +42,7 @@ class Setting:
     """A service and one peer that it knows as provider corp of acme."""
 
     def __init__(self, folder, script, *more):
-        installed()
+        installed("oidc")
         self.cert, self.key = certificate(folder)
         self.port, own = free_port(), free_port()
         self.issuer = f"https://localhost:{self.port}"

@@ -72,6 +72,7 @@ def test_discovery_says_what_there_is(world):
     assert found["issuer"] == world.service.url
     assert found["code_challenge_methods_supported"] == ["S256"] and found["response_types_supported"] == ["code"]
     assert found["authorization_response_iss_parameter_supported"] is True
+    assert world.service.client().get("/.well-known/oauth-authorization-server").json() == found  # RFC 8414
     for name, url in found.items():
         if name.endswith(("_endpoint", "jwks_uri")):
             assert requests.get(url, verify=world.service.ca, timeout=30).status_code != 404, name
@@ -467,6 +468,24 @@ def test_signing_out_ends_the_browser_and_what_came_from_it(world, ann, browser)
     assert Client(world.service, tokens["access_token"]).get("/v1/me").status_code == 401
     assert answer(browser.get(AUTHORIZE, app.ask(prompt="none")[0]))["error"] == "login_required"
     assert browser.get("/oauth2/logout", {**wanted, "post_logout_redirect_uri": "https://evil.example"}).status_code == 400
+
+
+def test_an_id_token_says_which_client_asks_to_sign_out(world, app, ann, browser):
+    """mod_auth_openidc and others send no client_id."""
+    mine = make(world, logout_uris=["https://app.example/bye"])
+    tokens = mine.tokens(browser, ann)
+    wanted = {"post_logout_redirect_uri": "https://app.example/bye", "id_token_hint": tokens["id_token"]}
+    header, payload, signature = tokens["id_token"].split(".")
+    other = app.tokens(browser, ann)["id_token"]
+    for bad in ({"id_token_hint": other}, {"client_id": app.id}, {"id_token_hint": tokens["access_token"]},
+                {"id_token_hint": ".".join([header, payload, signature[::-1]])}, {"id_token_hint": "x"},
+                {"id_token_hint": None}, {"post_logout_redirect_uri": "https://app.example/else"}):
+        params = {k: v for k, v in {**wanted, **bad}.items() if v is not None}
+        assert browser.get("/oauth2/logout", params).status_code == 400, bad
+    assert Client(world.service, tokens["access_token"]).get("/v1/me").status_code == 200
+    reply = browser.submit(browser.get("/oauth2/logout", wanted))
+    assert reply.status_code == 303 and reply.headers["Location"] == "https://app.example/bye"
+    assert Client(world.service, tokens["access_token"]).get("/v1/me").status_code == 401
 
 
 # Devices.
