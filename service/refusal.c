@@ -161,7 +161,8 @@ static void reply_page(struct request *rq, enum err e)
 static void challenge(struct request *rq, enum err e)
 {
     bool client = e == ERR_CREDENTIALS && rq->route != NULL && rq->route->dialect == DIALECT_OAUTH;
-    bool shown = e == ERR_TOKEN && request_header(rq, "authorization") != NULL;
+    const char *given = request_header(rq, "authorization");
+    bool shown = e == ERR_TOKEN && given != NULL && *given != '\0';
 
     if (e == ERR_TOKEN || e == ERR_CREDENTIALS)
         request_set_header(rq, "WWW-Authenticate",
