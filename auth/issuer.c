@@ -15,6 +15,7 @@ enum {
     FRESH_MS = 10 * 60 * 1000,
     RETRY_MS = 30 * 1000,
     STALE_MS = 24 * 3600 * 1000,
+    INSIDE_MAX = 2,
     WHY_MAX = 400
 };
 
@@ -37,6 +38,7 @@ struct known {
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t done;
+    int inside; /* threads that fetch or wait for who does */
     struct known all[ISSUERS_MAX];
 } cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
@@ -204,11 +206,40 @@ static void renew(struct arena *a, struct known *k)
     enum err e;
 
     k->fetching = true;
+    cache.inside++;
     memcpy(new->issuer, k->issuer, ISSUER_MAX);
     (void)pthread_mutex_unlock(&cache.lock);
     e = fetch(a, new, &why);
     (void)pthread_mutex_lock(&cache.lock);
+    cache.inside--;
     settle(k, new, e, why);
+}
+
+static bool usable(const struct known *k)
+{
+    return k->good_ms != 0 && time_steady_ms() - k->good_ms < STALE_MS;
+}
+
+/* An issuer may take its time, so few threads may wait for it, and none for what is known. NULL
+ * when there are too many. */
+static struct known *settled(const char *issuer, bool anew)
+{
+    struct known *k;
+
+    while ((k = place_of(issuer)) != NULL && k->fetching && (anew || !usable(k))) {
+        if (cache.inside >= INSIDE_MAX)
+            return NULL;
+        cache.inside++;
+        (void)pthread_cond_wait(&cache.done, &cache.lock);
+        cache.inside--;
+    }
+    return k;
+}
+
+static bool is_due(const struct known *k, bool anew, int64_t now)
+{
+    return !k->fetching && (anew || k->good_ms == 0 || now - k->good_ms > FRESH_MS) &&
+           (k->tried_ms == 0 || now - k->tried_ms > RETRY_MS);
 }
 
 /* With the lock held afterwards when OK. anew: what is known lacks something. */
@@ -217,22 +248,23 @@ static enum err take(struct arena *a, const char *issuer, bool anew, struct know
 {
     int64_t asked = time_steady_ms();
     struct known *k;
-    bool usable;
 
     (void)pthread_mutex_lock(&cache.lock);
-    while ((k = place_of(issuer)) != NULL && k->fetching)
-        (void)pthread_cond_wait(&cache.done, &cache.lock);
+    k = settled(issuer, anew);
+    if (k != NULL && is_due(k, anew, asked)) {
+        if (cache.inside < INSIDE_MAX)
+            renew(a, k);
+        else if (!usable(k))
+            k = NULL;
+    }
     if (k == NULL) {
         (void)pthread_mutex_unlock(&cache.lock);
+        *why = "other issuers are being asked already; try again in a moment";
         return ERR_BUSY;
     }
     k->used_ms = asked;
-    if ((anew || k->good_ms == 0 || asked - k->good_ms > FRESH_MS) &&
-        (k->tried_ms == 0 || asked - k->tried_ms > RETRY_MS))
-        renew(a, k);
-    usable = k->good_ms != 0 && time_steady_ms() - k->good_ms < STALE_MS;
     *out = k;
-    if (usable)
+    if (usable(k))
         return OK;
     *why = arena_text(a, k->why);
     asked = (int64_t)k->failed;

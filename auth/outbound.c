@@ -11,7 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HOSTS = 256, HOST_MAX = 262, MINUTE_MS = 60000, CONNECT_SECONDS = 5 };
+enum {
+    HOSTS = 256,
+    HOST_MAX = 262,
+    MINUTE_MS = 60000,
+    CONNECT_SECONDS = 5,
+    HEADERS_MAX = 64 * 1024
+};
 
 static const struct service *service;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -46,6 +52,7 @@ struct call {
     bool may_be_private;
     bool refused;
     bool too_large;
+    size_t headers; /* bytes */
     struct text body;
 };
 
@@ -131,7 +138,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     struct call *c = arg;
 
     (void)purpose;
-    if (!c->may_be_private && !outbound_public(&to->addr)) {
+    if (!outbound_public(&to->addr) && !(c->may_be_private && outbound_private(&to->addr))) {
         c->refused = true;
         return CURL_SOCKET_BAD;
     }
@@ -145,6 +152,17 @@ static size_t take_body(char *data, size_t size, size_t count, void *arg)
     text_add(&c->body, data, size * count);
     c->too_large = c->body.failed;
     return c->body.failed ? 0 : size * count;
+}
+
+/* libcurl keeps every header it is sent. */
+static size_t take_header(const char *data, size_t size, size_t count, void *arg)
+{
+    struct call *c = arg;
+
+    (void)data;
+    c->headers += size * count;
+    c->too_large = c->headers > HEADERS_MAX;
+    return c->too_large ? 0 : size * count;
 }
 
 static void set_up(CURL *curl, struct call *c, const struct outbound *o)
@@ -167,6 +185,8 @@ static void set_up(CURL *curl, struct call *c, const struct outbound *o)
     (void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, c);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, c);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, c);
     (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, "chancery");
     if (o->form != NULL)
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, o->form);
@@ -193,7 +213,8 @@ static enum err perform(struct call *c, const struct outbound *o, long *status, 
                             c->port);
         e = ERR_DENIED;
     } else if (c->too_large) {
-        *why = arena_printf(c->arena, "%s said more than %d bytes", c->host, OUTBOUND_BODY_MAX);
+        *why = arena_printf(c->arena, "%s said more than %d bytes", c->host,
+                            c->headers > HEADERS_MAX ? HEADERS_MAX : OUTBOUND_BODY_MAX);
         e = ERR_UNAVAILABLE;
     } else if (code != CURLE_OK) {
         *why = arena_printf(c->arena, "%s: %s", c->host, curl_easy_strerror(code));

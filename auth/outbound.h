@@ -9,10 +9,12 @@
 #include <stddef.h>
 
 /* The one place that calls other servers for this folder. Only https with a verified certificate,
- * no redirects, no proxy; at most 256 KiB in 10 s; at most 600 requests a minute to one host. The
- * address is judged when it is connected to, so a name cannot point elsewhere between look and use:
- * loopback, private, link-local and reserved ones are refused unless the setting outbound_private
- * names the host and port. Blocks: for the slow lane and background threads. */
+ * no redirects, no proxy; at most 256 KiB, and 64 KiB of headers, in 10 s; at most 600 requests a
+ * minute to one host. The address is judged when it is connected to, so a name cannot point
+ * elsewhere between look and use: loopback, private, link-local and reserved ones are refused.
+ * Where the setting outbound_private names the host and port, loopback and private ones are not;
+ * what clouds keep for their machines is out of bounds for all. Blocks: for the slow lane and
+ * background threads. */
 enum { OUTBOUND_BODY_MAX = 256 * 1024, OUTBOUND_SECONDS = 10, OUTBOUND_PER_MINUTE = 600 };
 
 struct outbound {

@@ -9,6 +9,9 @@
  * special-purpose registries of RFC 6890): not loopback, private, link-local, shared, multicast,
  * documentation or reserved addresses, nor IPv6 forms that carry an IPv4 address inside. */
 bool outbound_public(const struct sockaddr *address);
+/* Loopback, private (RFC 1918, RFC 4193) or shared (RFC 6598): where a company's own servers are.
+ * Not link-local, nor what clouds tell their machines' secrets at. */
+bool outbound_private(const struct sockaddr *address);
 /* Does the list "host:port,host:port" name this one? */
 bool outbound_listed(const char *list, const char *host, const char *port);
 

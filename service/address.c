@@ -75,3 +75,27 @@ const char *address_url(struct arena *a, const struct address *address)
     return arena_printf(a, address->v6 ? "https://[%s]:%u" : "https://%s:%u", host,
                         (unsigned)address->port);
 }
+
+/* Lower case and no port 443: browsers name their origin so, and it is compared with this. */
+bool address_url_valid(const char *url)
+{
+    static const char scheme[] = "https://";
+    const char *host = url + sizeof(scheme) - 1;
+    size_t length;
+    uint64_t port;
+
+    if (strncmp(url, scheme, sizeof(scheme) - 1) != 0)
+        return false;
+    if (*host == '[') {
+        length = strspn(host + 1, "0123456789abcdef:.");
+        if (length == 0 || host[1 + length] != ']')
+            return false;
+        host += 2 + length;
+    } else {
+        length = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-");
+        if (length == 0 || *host == '.' || *host == '-')
+            return false;
+        host += length;
+    }
+    return *host == '\0' || (*host == ':' && uint_parse(host + 1, 65535, &port) && port != 443);
+}

@@ -24,4 +24,8 @@ MUST_CHECK enum err address_pick_port(struct address *address);
 /* "https://127.0.0.1:8443"; of all interfaces, the loopback one. */
 const char *address_url(struct arena *a, const struct address *address);
 
+/* Can clients call us by it: https://HOST or https://HOST:PORT, as browsers write an origin (RFC
+ * 6454)? */
+bool address_url_valid(const char *url);
+
 #endif

@@ -88,6 +88,11 @@ static enum err start_service(struct serving *s)
         return e;
     while (length > 0 && url[length - 1] == '/')
         length--;
+    if (length > 0 && !address_url_valid(arena_copy(a, url, length))) {
+        log_ours("setting public_url: must be https://HOST or https://HOST:PORT, in lower case, "
+                 "without port 443, a path or a user");
+        return ERR_INVALID;
+    }
     s->service = (struct service){
         .config = s->config,
         .home = s->installation.home.path,

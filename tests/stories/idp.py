@@ -107,7 +107,8 @@ class Idp:
 
             def answer(self, form=None):
                 idp.asked.append((self.path, form, self.headers.get("Authorization")))
-                status, body, headers = idp.answers.get(self.path) or (200, idp.usual(self.path), {})
+                said = idp.answers.get(self.path) or (200, idp.usual(self.path), {})
+                status, body, headers = said() if callable(said) else said
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():

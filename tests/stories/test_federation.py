@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing in at a tenant's own identity provider, and every way a hostile one is refused."""
 import base64
+import concurrent.futures
 import hashlib
 import json
 import time
@@ -210,6 +211,33 @@ def test_a_huge_key_set_is_cut_off(world, idp):
     assert reply.status_code == 503 and "more than 262144 bytes" in reply.text
 
 
+def test_endless_headers_are_cut_off(world, idp):
+    """libcurl would keep them all."""
+    usual = idp.usual("/heads/.well-known/openid-configuration")
+    idp.answers["/heads/.well-known/openid-configuration"] = (200, usual, {f"X-{i}": "a" * 4000 for i in range(20)})
+    provider(world.admin, "heads", idp.at("/heads"))
+    reply = world.service.client().get("/v1/login/acme/heads", allow_redirects=False)
+    assert reply.status_code == 503 and "said more than 65536 bytes" in reply.text
+
+
+def test_a_slow_issuer_holds_nobody_up(world, idp):
+    """As many sign-ins as there are slow threads wait for a tarpit; others go on, and so does who has been there."""
+    begin(world.service)
+    for i in range(3):
+        idp.answers[f"/tar-{i}/.well-known/openid-configuration"] = lambda: time.sleep(6) or (500, b"", {})
+        provider(world.admin, f"tar-{i}", idp.at(f"/tar-{i}"))
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        slow = [pool.submit(lambda i=i: world.service.client().get(f"/v1/login/acme/tar-{i % 3}", allow_redirects=False))
+                for i in range(12)]
+        time.sleep(0.5)
+        began = time.monotonic()
+        begin(world.service)
+        assert time.monotonic() - began < 3, "known issuers need not wait"
+        replies = [one.result() for one in slow]
+    assert {r.status_code for r in replies} == {503}
+    assert sum("other issuers are being asked" in r.text for r in replies) >= 8
+
+
 def test_key_sets_without_a_usable_key(world, idp):
     weak = Key("RS256", "weak", bits=1024)
     for name, keys in [("none", []), ("weak", [weak.jwk()]), ("enc", [idp.keys[0].jwk(use="enc")]),
@@ -291,7 +319,9 @@ def test_the_provider_says_no(world):
 def test_private_addresses_are_out_of_bounds(world):
     """SSRF: what the tenant's admin names, the service connects to only in the public internet."""
     for i, host in enumerate(["127.0.0.1:9", "10.0.0.1", "169.254.169.254", "[::1]:9", "[::ffff:127.0.0.1]:9", "0.0.0.0:9",
-                              "192.168.1.1", "100.64.0.1", "[fe80::1]", "[fd00::1]", "localhost:9", "2130706433", "0x7f.1"]):
+                              "192.168.1.1", "100.64.0.1", "[fe80::1]", "[fd00::1]", "localhost:9", "2130706433", "0x7f.1", "0177.1", "127.1",
+                              "017700000001", "0x7f000001", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+                              "[::ffff:7f00:1]", "168.63.129.16", "[fd00:ec2::254]", "255.255.255.255"]):
         provider(world.admin, f"inside-{i}", f"https://{host}")
         reply = world.service.client().get(f"/v1/login/acme/inside-{i}", allow_redirects=False)
         assert reply.status_code == 503 and "private or reserved" in reply.text, (host, reply.text)

@@ -21,11 +21,12 @@
 
 /* How the third segment of a forged token is made. */
 enum signature {
-    SIGNED,     /* by the key kid names: all else but the named fault is right */
-    OTHER_KEY,  /* by another P-256 key */
-    P384_KEY,   /* kid names a P-384 key, and it signed */
-    RSA_KEY,    /* kid names an RSA key */
-    HMAC_PEM,   /* HS256 with the public key's PEM as secret */
+    SIGNED,    /* by the key kid names: all else but the named fault is right */
+    OTHER_KEY, /* by another P-256 key */
+    P384_KEY,  /* kid names a P-384 key, and it signed */
+    RSA_KEY,   /* kid names an RSA key */
+    HMAC_PEM,  /* HS256 with the public key's PEM as secret */
+    HMAC_RSA_PEM,
     HMAC_EMPTY, /* HS256 with an empty secret */
     NO_BYTES,   /* the empty segment */
     ZEROS,      /* r = s = 0 */
@@ -80,7 +81,7 @@ static const struct forged forgeries[] = {
 };
 
 static EVP_PKEY *ours, *other, *p384, *rsa;
-static char *public_pem;
+static char *public_pem, *rsa_pem;
 
 static EVP_PKEY *find(void *arg, const char *kid)
 {
@@ -163,15 +164,17 @@ static void distort(enum signature mode, unsigned char raw[ES256_SIGNATURE])
 static const char *signature_of(struct arena *a, enum signature mode, const char *text)
 {
     unsigned char raw[512] = {0};
+    const char *pem;
     struct digest mac;
 
     switch (mode) {
     case NO_BYTES:
         return "";
     case HMAC_PEM:
+    case HMAC_RSA_PEM:
     case HMAC_EMPTY:
-        mac =
-            hmac_sha256(public_pem, mode == HMAC_PEM ? strlen(public_pem) : 0, text, strlen(text));
+        pem = mode == HMAC_PEM ? public_pem : mode == HMAC_RSA_PEM ? rsa_pem : "";
+        mac = hmac_sha256(pem, strlen(pem), text, strlen(text));
         return base64url_encode(a, mac.bytes, SHA256_SIZE);
     case RSA_KEY:
         (void)sign_der(rsa, text, raw, sizeof(raw));
@@ -396,6 +399,48 @@ static void libjwt_accepts_forgeries(void)
     arena_free(a);
 }
 
+#define HJ "{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"JWT\""
+
+/* Everything else that is known of it: all of these it takes, under the right key. */
+static void libjwt_looks_neither_at_times_nor_at_crit(void)
+{
+    static const struct forged all[] = {
+        {"expired", HJ "}", "{" WHO ",\"iat\":1,\"exp\":2}", SIGNED, NOTHING, NULL},
+        {"not valid yet", HJ "}", "{" WHO "," TIMES ",\"nbf\":1800009999}", SIGNED, NOTHING, NULL},
+        {"exp a text", HJ "}", "{" WHO ",\"iat\":1,\"exp\":\"1\"}", SIGNED, NOTHING, NULL},
+        {"exp a real number", HJ "}", "{" WHO ",\"iat\":1,\"exp\":1.5}", SIGNED, NOTHING, NULL},
+        {"no exp", HJ "}", "{" WHO "}", SIGNED, NOTHING, NULL},
+        {"crit", HJ ",\"crit\":[\"exp\"]}", C, SIGNED, NOTHING, NULL},
+        {"alg in lower case", "{\"alg\":\"es256\",\"kid\":\"k1\",\"typ\":\"JWT\"}", C, SIGNED,
+         NOTHING, NULL},
+        {"sub named twice", HJ "}", "{" WHO ",\"sub\":\"eve\"," TIMES "}", SIGNED, NOTHING, NULL},
+        {"key brought along", HJ ",\"jwk\":{}}", C, SIGNED, NOTHING, NULL},
+    };
+    struct jwt_rules r = rules();
+    unsigned differ = 0;
+
+    r.type = "JWT";
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct arena *a = arena_new();
+        size_t length;
+        const char *token = forge(a, &all[i], &length);
+        const json_t *claims;
+        const char *why = "";
+        jwt_t *jwt = NULL;
+        bool theirs = jwt_decode(&jwt, token, (const unsigned char *)public_pem,
+                                 (int)strlen(public_pem)) == 0;
+        bool mine = jwt_verify(a, token, length, &r, &claims, &why) == OK;
+
+        if (!theirs || mine) {
+            (void)printf("  %s: libjwt %d, we %d\n", all[i].name, theirs, mine);
+            differ++;
+        }
+        jwt_free(jwt);
+        arena_free(a);
+    }
+    CHECK(differ == 0);
+}
+
 /* Every byte of a good token, changed every way a fuzzer would start with. */
 static void no_single_change_goes_unnoticed(void)
 {
@@ -419,21 +464,29 @@ static void no_single_change_goes_unnoticed(void)
     CHECK(accepted == 0);
 }
 
-static void make_keys(void)
+static char *pem_of(EVP_PKEY *key)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     char *text;
+    char *out;
     long length;
 
+    if (PEM_write_bio_PUBKEY(bio, key) != 1)
+        abort();
+    length = BIO_get_mem_data(bio, &text);
+    out = strndup(text, (size_t)length);
+    BIO_free(bio);
+    return out;
+}
+
+static void make_keys(void)
+{
     ours = EVP_EC_gen("P-256");
     other = EVP_EC_gen("P-256");
     p384 = EVP_EC_gen("P-384");
     rsa = EVP_RSA_gen(2048);
-    if (PEM_write_bio_PUBKEY(bio, ours) != 1)
-        abort();
-    length = BIO_get_mem_data(bio, &text);
-    public_pem = strndup(text, (size_t)length);
-    BIO_free(bio);
+    public_pem = pem_of(ours);
+    rsa_pem = pem_of(rsa);
 }
 
 int main(void)
@@ -444,11 +497,13 @@ int main(void)
     RUN(minted_tokens_verify);
     RUN(libjwt_is_of_the_same_opinion);
     RUN(libjwt_accepts_forgeries);
+    RUN(libjwt_looks_neither_at_times_nor_at_crit);
     RUN(no_single_change_goes_unnoticed);
     EVP_PKEY_free(ours);
     EVP_PKEY_free(other);
     EVP_PKEY_free(p384);
     EVP_PKEY_free(rsa);
     free(public_pem);
+    free(rsa_pem);
     return failures != 0;
 }
