@@ -16,6 +16,12 @@ void auth_stop(void);
  * token, or Basic with the latter as password. ERR_TOKEN with the reason. Public routes read none.
  */
 MUST_CHECK enum err auth_identify(struct request *rq);
+/* On a network thread, once the headers are there: what can be said of the credential from memory,
+ * whose share of the workers the request takes, and whether it is one too many (auth/limit.h). */
+MUST_CHECK enum err auth_glance(struct request *rq);
+/* The same once the body is there too: a sign-in from where too many failed waits, before it costs
+ * a worker, a statement or a hash. ERR_RATE. */
+MUST_CHECK enum err auth_glance_body(struct request *rq);
 /* By the action and scope of the route's line. A project that is not there, deleted or not readable
  * is ERR_NOT_FOUND; what is readable but not allowed ERR_DENIED, naming the action. */
 MUST_CHECK enum err auth_allow(struct request *rq);

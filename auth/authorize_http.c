@@ -4,6 +4,7 @@
 #include "auth/access_jwt.h"
 #include "auth/auth.h"
 #include "auth/handlers.h"
+#include "auth/known_browser.h"
 #include "auth/session.h"
 
 #include <string.h>
@@ -24,12 +25,18 @@ static enum err look_for_browser(struct request *rq, struct authorize *z)
     return OK;
 }
 
+static void set_cookies(struct request *rq, const struct authorize *z)
+{
+    login_session_set_cookie(rq, z->cookie.text);
+    known_browser_set(rq, z->who.tenant, z->who.name);
+}
+
 static enum err give_code(struct request *rq, struct authorize *z)
 {
     z->code = ""; /* is wanted */
     TRY(authorize_commit(rq, z));
     if (z->cookie.text != NULL)
-        login_session_set_cookie(rq, z->cookie.text);
+        set_cookies(rq, z);
     return authorize_answer(rq, z, NULL);
 }
 
@@ -93,7 +100,7 @@ static enum err sign_in_and_go_on(struct request *rq, struct authorize *z)
     if (!asks)
         return give_code(rq, z);
     TRY(authorize_commit(rq, z));
-    login_session_set_cookie(rq, z->cookie.text);
+    set_cookies(rq, z);
     return authorize_consent_page(rq, z);
 }
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/delay.h"
 
-#include "core/crypto.h"
+#include "core/sip.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { SETS = 2048, WAYS = 4, FORGET_MS = 15 * 60 * 1000, FIRST_MS = 1000, DOUBLINGS_MAX = 16 };
-enum { MINUTE_MS = 60 * 1000, FIVE_MINUTES_MS = 5 * MINUTE_MS };
+enum { MINUTE_MS = 60 * 1000, FIVE_MINUTES_MS = 5 * MINUTE_MS, COUNTERS = 3 };
 
 struct limit {
     int free_tries;
@@ -19,6 +18,7 @@ struct limit {
 static const struct limit per_account = {5, MINUTE_MS, 0};
 /* A whole company may come from one address. */
 static const struct limit per_source = {100, FIVE_MINUTES_MS, 2000};
+static const struct limit anywhere = {100, MINUTE_MS, 30000};
 
 struct counter {
     uint64_t key; /* 0: free */
@@ -29,22 +29,28 @@ struct counter {
 static struct counter counters[SETS][WAYS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Keyed, so that nobody can aim names at one set. */
-static uint64_t key_of(const char *account, const char *source)
-{
-    static unsigned char secret[SHA256_SIZE];
-    static bool ready;
-    char text[512];
-    struct digest d;
+/* What one attempt is counted as. */
+struct counted {
     uint64_t key;
+    const struct limit *limit;
+};
 
-    if (!ready)
-        random_bytes(secret, sizeof(secret));
-    ready = true;
-    (void)snprintf(text, sizeof(text), "%s %s", source, account);
-    d = hmac_sha256(secret, sizeof(secret), text, strlen(text));
-    memcpy(&key, d.bytes, sizeof(key));
-    return key | 1;
+static uint64_t key_of(const char *kind, const char *first, const char *second)
+{
+    return sip_text(sip_text(sip_text(0, kind), first), second) | 1;
+}
+
+static int counters_of(const struct attempt *a, struct counted out[COUNTERS])
+{
+    if (a->known != NULL || a->source == NULL) {
+        out[0] = (struct counted){key_of("known", a->known == NULL ? "" : a->known, a->account),
+                                  &per_account};
+        return 1;
+    }
+    out[0] = (struct counted){key_of("account", a->source, a->account), &per_account};
+    out[1] = (struct counted){key_of("source", a->source, ""), &per_source};
+    out[2] = (struct counted){key_of("anywhere", "", a->account), &anywhere};
+    return COUNTERS;
 }
 
 static struct counter *find(uint64_t key)
@@ -86,16 +92,30 @@ static int64_t wait_of(const struct counter *c, const struct limit *limit, int64
     return c->last_ms + wait > now_ms ? c->last_ms + wait - now_ms : 0;
 }
 
-int64_t delay_before(const char *account, const char *source, int64_t now_ms)
+int64_t delay_before(const struct attempt *a, int64_t now_ms)
 {
-    int64_t mine;
-    int64_t all;
+    struct counted all[COUNTERS];
+    int count = counters_of(a, all);
+    int64_t longest = 0;
 
     (void)pthread_mutex_lock(&lock);
-    mine = wait_of(find(key_of(account, source)), &per_account, now_ms);
-    all = wait_of(find(key_of("", source)), &per_source, now_ms);
+    for (int i = 0; i < count; i++) {
+        int64_t wait = wait_of(find(all[i].key), all[i].limit, now_ms);
+
+        longest = wait > longest ? wait : longest;
+    }
     (void)pthread_mutex_unlock(&lock);
-    return mine > all ? mine : all;
+    return longest;
+}
+
+int64_t delay_of_source(const char *source, int64_t now_ms)
+{
+    int64_t wait;
+
+    (void)pthread_mutex_lock(&lock);
+    wait = wait_of(find(key_of("source", source, "")), &per_source, now_ms);
+    (void)pthread_mutex_unlock(&lock);
+    return wait;
 }
 
 static void count(uint64_t key, const struct limit *limit, int64_t now_ms)
@@ -109,21 +129,25 @@ static void count(uint64_t key, const struct limit *limit, int64_t now_ms)
     c->last_ms = now_ms;
 }
 
-void delay_failed(const char *account, const char *source, int64_t now_ms)
+void delay_failed(const struct attempt *a, int64_t now_ms)
 {
+    struct counted all[COUNTERS];
+    int n = counters_of(a, all);
+
     (void)pthread_mutex_lock(&lock);
-    count(key_of(account, source), &per_account, now_ms);
-    count(key_of("", source), &per_source, now_ms);
+    for (int i = 0; i < n; i++)
+        count(all[i].key, all[i].limit, now_ms);
     (void)pthread_mutex_unlock(&lock);
 }
 
-/* The source's own count stays: one good password among many guesses proves nothing. */
-void delay_succeeded(const char *account, const char *source)
+void delay_succeeded(const struct attempt *a)
 {
+    struct counted all[COUNTERS];
     struct counter *c;
 
+    (void)counters_of(a, all);
     (void)pthread_mutex_lock(&lock);
-    c = find(key_of(account, source));
+    c = find(all[0].key);
     if (c != NULL)
         *c = (struct counter){.key = 0};
     (void)pthread_mutex_unlock(&lock);

@@ -4,6 +4,7 @@
 #include "auth/authorize.h"
 #include "auth/delay.h"
 #include "auth/handlers.h"
+#include "auth/known_browser.h"
 #include "auth/passkey.h"
 #include "auth/session.h"
 
@@ -99,8 +100,8 @@ static enum err find(void *arg)
 /* Codes of others cannot be tried out: wrong ones cost waits as wrong passwords do. */
 static enum err find_device(struct request *rq, struct confirming *k)
 {
-    const char *account = arena_printf(rq->arena, "device:%s", rq->caller.id);
-    int64_t wait = delay_before(account, rq->remote, time_steady_ms());
+    const struct attempt guess = {.account = arena_printf(rq->arena, "device:%s", rq->caller.id)};
+    int64_t wait = delay_before(&guess, time_steady_ms());
     enum err e;
 
     if (wait > 0)
@@ -109,7 +110,7 @@ static enum err find_device(struct request *rq, struct confirming *k)
     k->db = rq->db;
     e = db_tx(rq->db, TX_POINT, rq->caller.tenant_id, find, k);
     if (e == ERR_NOT_FOUND) {
-        delay_failed(account, rq->remote, time_steady_ms());
+        delay_failed(&guess, time_steady_ms());
         (void)code_page(rq, k, 400, "No device shows this code, or it has expired.");
         return fail(rq, ERR_INVALID, "user_code: no device shows it");
     }
@@ -170,6 +171,7 @@ static enum err sign_in_here(struct request *rq, struct confirming *k)
     rq->work = k;
     TRY(request_tx(rq, begin));
     login_session_set_cookie(rq, k->cookie.text);
+    known_browser_set(rq, k->who.tenant, k->who.name);
     return page_redirect(rq, k->user_code[0] == '\0'
                                  ? "/device"
                                  : arena_printf(rq->arena, "/device?user_code=%s", k->user_code));

@@ -9,12 +9,14 @@
 #include "auth/jwt.h"
 #include "auth/kek.h"
 #include "auth/key.h"
+#include "auth/limit.h"
 #include "auth/login_cookie.h"
 #include "auth/login_session.h"
 #include "auth/outbound.h"
 #include "auth/policy_watch.h"
 #include "auth/session.h"
 #include "auth/snapshot.h"
+#include "core/sip.h"
 #include "lineage/audit_view.h"
 #include "lineage/provenance.h"
 
@@ -43,7 +45,7 @@ enum err auth_start(const struct service *service)
     cache = token_cache_new(CACHED_TOKENS);
     if (kek_start(service) != OK || breached_start(service) != OK)
         return ERR_INVALID;
-    if (barrier_start(service->conninfo) != OK)
+    if (limit_start(service) != OK || barrier_start(service->conninfo) != OK)
         return ERR_UNAVAILABLE;
     if (watch_start(service->conninfo) == OK)
         return OK;
@@ -55,6 +57,7 @@ void auth_stop(void)
 {
     watch_stop();
     barrier_stop();
+    limit_stop();
     snapshot_forget(NULL);
     keys_stop();
     issuers_stop();
@@ -147,16 +150,34 @@ static enum err open_token(struct request *rq, const char *text, struct claims *
     return e;
 }
 
-/* What was found good before, if nothing has changed in its tenant since. */
-static enum err open_known(struct request *rq, const struct digest *hash, struct claims *claims,
-                           struct policy **policy)
-{
+/* What a look at the credential finds without the database. */
+struct seen {
+    const char *text;
+    struct digest hash;
+    bool known; /* it was found good before, and the rest is of then */
     int64_t epoch;
+    struct claims claims;
+};
 
-    if (cache == NULL || !token_cache_find(cache, hash, time_now_ms(), claims, &epoch))
+static enum err look(struct request *rq, struct seen **out)
+{
+    struct seen *s = arena_alloc(rq->arena, sizeof(*s));
+
+    TRY(read_credential(rq, &s->text));
+    s->hash = sha256_of(s->text, strlen(s->text));
+    s->known =
+        cache != NULL && token_cache_find(cache, &s->hash, time_now_ms(), &s->claims, &s->epoch);
+    *out = s;
+    return OK;
+}
+
+/* What was found good before, if nothing has changed in its tenant since. */
+static enum err open_known(struct request *rq, const struct seen *s, struct policy **policy)
+{
+    if (!s->known)
         return ERR_NOT_FOUND;
-    TRY(snapshot_take(rq->db, claims->tenant_id, policy));
-    if (policy_epoch(*policy) == epoch)
+    TRY(snapshot_take(rq->db, s->claims.tenant_id, policy));
+    if (policy_epoch(*policy) == s->epoch)
         return OK;
     policy_drop(*policy);
     *policy = NULL;
@@ -185,29 +206,51 @@ static enum err enter(struct request *rq, const struct claims *claims, struct po
     return refuse(rq, alive ? "its bearer's password was set anew" : "its bearer is disabled");
 }
 
-static enum err identify(struct request *rq, const char *text)
+static enum err judge(const struct request *rq, enum err e)
+{
+    if (e == ERR_TOKEN)
+        limit_bad_token(rq);
+    return e;
+}
+
+static enum err identify(struct request *rq, struct seen *s)
 {
     struct policy *policy = NULL;
-    struct claims claims;
-    struct digest hash;
-    enum err e;
+    enum err e = open_known(rq, s, &policy);
 
-    hash = sha256_of(text, strlen(text));
-    e = open_known(rq, &hash, &claims, &policy);
     if (e == ERR_NOT_FOUND) {
-        TRY(open_token(rq, text, &claims, &policy));
+        TRY(judge(rq, open_token(rq, s->text, &s->claims, &policy)));
         if (cache != NULL)
-            token_cache_put(cache, &hash, time_now_ms(), &claims, policy_epoch(policy));
+            token_cache_put(cache, &s->hash, time_now_ms(), &s->claims, policy_epoch(policy));
     } else if (e != OK) {
         return e;
     }
-    return enter(rq, &claims, policy);
+    return enter(rq, &s->claims, policy);
+}
+
+enum err auth_glance(struct request *rq)
+{
+    struct seen *s = NULL;
+
+    if (rq->route->action == PUBLIC)
+        return limit_unknown(rq);
+    if (look(rq, &s) != OK) {
+        rq->detail = NULL; /* a worker says what is wrong */
+        return OK;
+    }
+    rq->seen = s;
+    if (!s->known) {
+        rq->flow = FLOW_UNPROVEN;
+        return limit_unknown(rq);
+    }
+    rq->flow = sip_text(FLOWS_NAMED, s->claims.tenant_id);
+    return limit_caller(rq, s->claims.tenant_id, s->claims.principal);
 }
 
 static const char least_header[] = "if-authz-epoch-at-least";
 
 /* The caller has seen this epoch somewhere: what is older is not good enough. */
-static enum err reach_epoch(struct request *rq, const char *text, const char *least)
+static enum err reach_epoch(struct request *rq, struct seen *s, const char *least)
 {
     struct policy *newest = NULL;
     uint64_t epoch = 0;
@@ -220,7 +263,7 @@ static enum err reach_epoch(struct request *rq, const char *text, const char *le
         return OK;
     TRY(snapshot_renew(rq->db, session_of(rq)->claims.tenant_id, &newest));
     policy_drop(newest);
-    TRY(identify(rq, text)); /* the token too, by the newer policy */
+    TRY(identify(rq, s)); /* the token too, by the newer policy */
     if (policy_epoch(session_of(rq)->policy) >= (int64_t)epoch)
         return OK;
     return fail(rq, ERR_UNAVAILABLE, "the policy of the tenant has not reached epoch %s", least);
@@ -229,11 +272,13 @@ static enum err reach_epoch(struct request *rq, const char *text, const char *le
 enum err auth_identify(struct request *rq)
 {
     const char *least = request_header(rq, least_header);
-    const char *text = "";
+    struct seen *s = rq->seen;
 
     if (rq->route->action == PUBLIC)
         return OK;
-    TRY(read_credential(rq, &text));
-    TRY(identify(rq, text));
-    return least == NULL ? OK : reach_epoch(rq, text, least);
+    if (s == NULL)
+        TRY(look(rq, &s));
+    TRY(identify(rq, s));
+    TRY(limit_caller(rq, s->claims.tenant_id, s->claims.principal));
+    return least == NULL ? OK : reach_epoch(rq, s, least);
 }

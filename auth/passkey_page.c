@@ -3,6 +3,7 @@
 
 #include "auth/authorize.h"
 #include "auth/handlers.h"
+#include "auth/known_browser.h"
 #include "auth/password.h"
 #include "auth/session.h"
 
@@ -145,6 +146,7 @@ static enum err sign_in_here(struct request *rq, struct visit *v)
     rq->work = v;
     TRY(request_tx(rq, begin));
     login_session_set_cookie(rq, v->cookie.text);
+    known_browser_set(rq, v->who.tenant, v->who.name);
     return page_redirect(rq, path);
 }
 

@@ -23,31 +23,38 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t room;
     unsigned running;
-    unsigned waiting;
+    unsigned waiting[2]; /* by enum password_turn */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER};
 
-static bool enter(void)
+static bool must_wait(enum password_turn turn)
+{
+    return pool.running >= AT_ONCE ||
+           (turn == PASSWORD_IN_TURN && pool.waiting[PASSWORD_AHEAD] > 0);
+}
+
+static bool enter(enum password_turn turn)
 {
     bool admitted;
 
     (void)pthread_mutex_lock(&pool.lock);
-    admitted = pool.running < AT_ONCE || pool.waiting < WAITING_MAX;
+    admitted = pool.running < AT_ONCE || pool.waiting[turn] < WAITING_MAX;
     if (admitted) {
-        pool.waiting++;
-        while (pool.running >= AT_ONCE)
+        pool.waiting[turn]++;
+        while (must_wait(turn))
             (void)pthread_cond_wait(&pool.room, &pool.lock);
-        pool.waiting--;
+        pool.waiting[turn]--;
         pool.running++;
     }
     (void)pthread_mutex_unlock(&pool.lock);
     return admitted;
 }
 
+/* All who wait look: a few, and each knows best whether it is its turn. */
 static void leave(void)
 {
     (void)pthread_mutex_lock(&pool.lock);
     pool.running--;
-    (void)pthread_cond_signal(&pool.room);
+    (void)pthread_cond_broadcast(&pool.room);
     (void)pthread_mutex_unlock(&pool.lock);
 }
 
@@ -65,7 +72,7 @@ enum err password_hash(struct arena *a, const char *password, const char **phc)
     char text[PHC_MAX] = "";
     int code;
 
-    if (!enter())
+    if (!enter(PASSWORD_AHEAD))
         return ERR_RATE;
     code = encode(password, text);
     leave();
@@ -96,12 +103,12 @@ static void make_nobody(void)
         log_ours("argon2 cannot hash");
 }
 
-enum err password_check(const char *phc, const char *password)
+enum err password_check(const char *phc, const char *password, enum password_turn turn)
 {
     int code;
 
     (void)pthread_once(&nobody_once, make_nobody);
-    if (!enter())
+    if (!enter(turn))
         return ERR_RATE;
     code = argon2id_verify(phc == NULL ? nobody : phc, password, strlen(password));
     leave();

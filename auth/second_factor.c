@@ -62,9 +62,10 @@ static enum err use(void *arg)
  * locks nobody out who has not lost the password already. */
 static enum err try_code(struct request *rq, const char *code, struct sign_in *who)
 {
-    const char *account = arena_printf(rq->arena, "mfa:%s/%s", who->tenant, who->name);
+    const struct attempt guess = {.account =
+                                      arena_printf(rq->arena, "mfa:%s/%s", who->tenant, who->name)};
     struct trial t = {.db = rq->db, .id = who->id, .code = code};
-    int64_t wait = delay_before(account, "anywhere", time_steady_ms());
+    int64_t wait = delay_before(&guess, time_steady_ms());
     enum err e;
 
     if (wait > 0) {
@@ -75,11 +76,11 @@ static enum err try_code(struct request *rq, const char *code, struct sign_in *w
     }
     e = db_tx(rq->db, TX_WRITE, who->tenant_id, use, &t);
     if (e == ERR_CREDENTIALS) {
-        delay_failed(account, "anywhere", time_steady_ms());
+        delay_failed(&guess, time_steady_ms());
         return fail(rq, e, "code: is wrong, or was used already");
     }
     TRY(e);
-    delay_succeeded(account, "anywhere");
+    delay_succeeded(&guess);
     who->amr = t.amr;
     who->mfa_ms = time_now_ms();
     return OK;

@@ -31,6 +31,9 @@ MUST_CHECK enum err sign_in(struct request *rq, const char *tenant, const char *
 /* Only the caller's own password, again. */
 MUST_CHECK enum err sign_in_again(struct request *rq, const char *password);
 
+/* ERR_RATE, with Retry-After. */
+enum err sign_in_wait(struct request *rq, int64_t wait_ms);
+
 /* A new password, in a write transaction of the tenant. */
 MUST_CHECK enum err sign_in_store(struct db *db, const char *id, const char *phc);
 

@@ -4,6 +4,7 @@
 #include "auth/access_token.h"
 #include "auth/auth.h"
 #include "auth/handlers.h"
+#include "auth/known_browser.h"
 #include "auth/login_session.h"
 #include "auth/new_password.h"
 #include "auth/password.h"
@@ -77,6 +78,7 @@ enum err post_login(struct request *rq)
     opaque_make(rq->arena, COOKIE_PREFIX, b.who.tenant_id, &b.handle);
     rq->work = &b;
     TRY(request_tx(rq, begin));
+    known_browser_set(rq, b.who.tenant, b.who.name);
     return sign_in_reply(rq,
                          &(struct bearer){.tenant_id = b.who.tenant_id,
                                           .tenant = b.who.tenant,

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/sign_in.h"
 
+#include "auth/auth.h"
 #include "auth/delay.h"
+#include "auth/handlers.h"
+#include "auth/known_browser.h"
 #include "auth/password.h"
+#include "core/sip.h"
+#include "core/source.h"
 
 #include <string.h>
 
@@ -70,7 +75,7 @@ static enum err find(struct request *rq, const char *tenant, const char *user, s
     return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err rate(struct request *rq, int64_t wait_ms)
+enum err sign_in_wait(struct request *rq, int64_t wait_ms)
 {
     int64_t seconds = (wait_ms + 999) / 1000;
 
@@ -78,41 +83,81 @@ static enum err rate(struct request *rq, int64_t wait_ms)
     return fail(rq, ERR_RATE, "too many failed sign-ins; try again in %lld s", (long long)seconds);
 }
 
-static enum err check(struct request *rq, const char *account, const char *phc,
+/* Before any statement and any hashing. */
+static enum err may_try(struct request *rq, const struct attempt *a)
+{
+    int64_t wait = delay_before(a, time_steady_ms());
+
+    return wait > 0 ? sign_in_wait(rq, wait) : OK;
+}
+
+static enum err check(struct request *rq, const struct attempt *a, const char *phc,
                       const char *password)
 {
-    int64_t wait = delay_before(account, rq->remote, time_steady_ms());
+    bool known = a->known != NULL || a->source == NULL;
     enum err e;
 
-    if (wait > 0)
-        return rate(rq, wait);
-    e = password_check(phc, password);
+    TRY(may_try(rq, a)); /* again: others may have failed meanwhile */
+    e = password_check(phc, password, known ? PASSWORD_AHEAD : PASSWORD_IN_TURN);
     if (e == ERR_RATE)
-        return rate(rq, 1000);
+        return sign_in_wait(rq, 1000);
     if (e == ERR_CREDENTIALS)
-        delay_failed(account, rq->remote, time_steady_ms());
+        delay_failed(a, time_steady_ms());
     if (e == OK)
-        delay_succeeded(account, rq->remote);
+        delay_succeeded(a);
     return e;
 }
 
 enum err sign_in(struct request *rq, const char *tenant, const char *user, const char *password,
                  struct sign_in *out)
 {
-    const char *account = arena_printf(rq->arena, "%s/%s", tenant, user);
-    int64_t wait = delay_before(account, rq->remote, time_steady_ms());
+    const char *account = known_browser_account(rq->arena, tenant, user);
+    char source[SOURCE_SIZE];
+    const struct attempt a = {
+        .account = account, .source = source, .known = known_browser_id(rq, account)};
 
+    source_of(rq->remote, source);
     *out = (struct sign_in){.id = NULL};
-    if (wait > 0)
-        return rate(rq, wait);
+    TRY(may_try(rq, &a));
     TRY(find(rq, tenant, user, out));
-    TRY(check(rq, account, out->password_hash, password));
+    TRY(check(rq, &a, out->password_hash, password));
     out->amr = "pwd";
     out->auth_ms = time_now_ms();
     rq->caller.kind = PRINCIPAL_USER;
     rq->caller.id = out->id;
     rq->caller.name = out->name;
     return OK;
+}
+
+/* The forms of our pages, and the one route for programs. */
+static bool is_sign_in(const struct route *r)
+{
+    return r->handler == post_login ||
+           (r->action == PUBLIC && r->dialect == DIALECT_PAGE && strcmp(r->method, "POST") == 0);
+}
+
+/* Escapes may hide the word: those sign_in meets. */
+static bool brings_password(const struct request *rq)
+{
+    return rq->route->handler == post_login ||
+           memmem(rq->raw, rq->raw_length, "password", sizeof("password") - 1) != NULL;
+}
+
+enum err auth_glance_body(struct request *rq)
+{
+    const char *known;
+    char source[SOURCE_SIZE];
+    int64_t wait;
+
+    if (!is_sign_in(rq->route))
+        return OK;
+    known = known_browser_id(rq, NULL);
+    rq->flow = known == NULL ? FLOW_SIGN_IN : sip_text(FLOWS_NAMED, known);
+    if (known != NULL || !brings_password(rq))
+        return OK;
+    source_of(rq->remote, source);
+    wait = delay_of_source(source, time_steady_ms());
+    return wait > 0 ? sign_in_wait(rq, wait) : OK;
 }
 
 QUERY(sign_in_store_sql, "UPDATE principal SET password_hash = $2"
@@ -123,14 +168,17 @@ enum err sign_in_store(struct db *db, const char *id, const char *phc)
     return db_change(db, &sign_in_store_sql, PARAMS(P_TEXT(id), P_TEXT(phc)));
 }
 
+/* Whoever has found a token and guesses on keeps nobody from signing in. */
 enum err sign_in_again(struct request *rq, const char *password)
 {
     struct sign_in found = {.id = NULL};
     struct lookup l = {.db = rq->db, .name = rq->caller.name, .out = &found};
-    const char *account = arena_printf(rq->arena, "%s/%s", rq->caller.tenant, rq->caller.name);
-    enum err e = db_tx(rq->db, TX_POINT, rq->caller.tenant_id, find_user, &l);
+    const struct attempt a = {.account = arena_printf(rq->arena, "again:%s", rq->caller.id)};
+    enum err e;
 
+    TRY(may_try(rq, &a));
+    e = db_tx(rq->db, TX_POINT, rq->caller.tenant_id, find_user, &l);
     if (e != OK && e != ERR_NOT_FOUND)
         return e;
-    return check(rq, account, found.password_hash, password);
+    return check(rq, &a, found.password_hash, password);
 }

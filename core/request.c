@@ -95,6 +95,14 @@ void request_status(struct request *rq, unsigned status)
     rq->reply.status = status;
 }
 
+void request_add_header(struct request *rq, const char *name, const char *value)
+{
+    struct reply *r = &rq->reply;
+
+    if (r->headers_count < sizeof(r->headers) / sizeof(r->headers[0]))
+        r->headers[r->headers_count++] = (struct pair){.name = name, .value = value};
+}
+
 void request_set_header(struct request *rq, const char *name, const char *value)
 {
     struct reply *r = &rq->reply;
@@ -104,8 +112,7 @@ void request_set_header(struct request *rq, const char *name, const char *value)
             r->headers[i].value = value;
             return;
         }
-    if (r->headers_count < sizeof(r->headers) / sizeof(r->headers[0]))
-        r->headers[r->headers_count++] = (struct pair){.name = name, .value = value};
+    request_add_header(rq, name, value);
 }
 
 enum err request_reply_bytes(struct request *rq, const char *type, const void *bytes, size_t length)

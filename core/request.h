@@ -47,6 +47,14 @@ enum dialect {
     DIALECT_PAGE /* for people: errors are HTML */
 };
 enum lane { LANE_READ, LANE_WRITE, LANE_SLOW };
+/* Whose share of the workers a request takes; see service/share.h. Other numbers are hashes: of a
+ * tenant, of a browser that is known. */
+enum flow {
+    FLOW_PUBLIC,   /* whoever asks what anyone may ask */
+    FLOW_SIGN_IN,  /* passwords from browsers that are not known: half of the threads at most */
+    FLOW_UNPROVEN, /* credentials that were not seen before */
+    FLOWS_NAMED
+};
 
 struct request;
 
@@ -124,6 +132,9 @@ struct request {
     struct pair headers[PAIRS_MAX];
     size_t headers_count;
     bool entered;    /* the caller is known and allowed */
+    bool metered;    /* its rate limits have been asked */
+    uint64_t flow;   /* enum flow, or a hash */
+    void *seen;      /* what auth saw of its credential at the door; NULL: did not look */
     const char *raw; /* the body's bytes, if it was not streamed */
     size_t raw_length;
     const json_t *body;    /* parsed, for routes with a JSON body */
@@ -178,6 +189,8 @@ enum err request_reply_stream(struct request *rq, const char *type, struct strea
 void request_unreply(struct request *rq);
 void request_status(struct request *rq, unsigned status); /* 201, 202, … */
 void request_set_header(struct request *rq, const char *name, const char *value);
+/* Beside others of the name: Set-Cookie. */
+void request_add_header(struct request *rq, const char *name, const char *value);
 
 /* What the request was about, for its audit entry. */
 void request_object(struct request *rq, const char *format, ...)

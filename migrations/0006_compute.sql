@@ -36,6 +36,7 @@ CREATE TABLE job (
 COMMENT ON TABLE job IS 'Work for the engine. spec_digest covers the specification and the digests of its inputs; an approval covers that digest.';
 COMMENT ON COLUMN job.lease_until IS 'A running job whose lease has passed is taken up again by another worker.';
 CREATE INDEX job_by_time ON job (tenant_id, project_id, created_at DESC);
+CREATE INDEX job_by_start ON job (tenant_id, started_at);
 CREATE INDEX job_to_do ON job (state, created_at) WHERE state IN ('queued', 'running');
 CALL tenant_table('job', 'SELECT, INSERT, UPDATE', true);
 
@@ -87,10 +88,12 @@ CREATE FUNCTION job_claim(worker text, lease_seconds int) RETURNS TABLE (tenant_
              WHERE (c.state = 'queued' OR (c.state = 'running' AND c.lease_until < now()))
                AND c.attempts < c.attempts_max AND NOT c.cancel
                AND (c.approval_id IS NULL OR (a.state = 'approved' AND a.expires_at > now() AND a.subject_digest = c.spec_digest))
-             ORDER BY c.created_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED) next
+             ORDER BY (SELECT count(*) FROM job r WHERE r.tenant_id = c.tenant_id AND r.state = 'running' AND r.lease_until >= now()),
+                      (SELECT max(s.started_at) FROM job s WHERE s.tenant_id = c.tenant_id) NULLS FIRST,
+                      c.created_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED) next
      WHERE j.tenant_id = next.tenant_id AND j.id = next.id
     RETURNING j.tenant_id, j.id $$;
-COMMENT ON FUNCTION job_claim IS 'definer: a worker takes the oldest job of any tenant that may run, under a lease.';
+COMMENT ON FUNCTION job_claim IS 'definer: a worker takes the oldest job, under a lease, of the tenant with the fewest that run, then of the one whose turn is longest ago.';
 CREATE POLICY definer ON approval TO chancery_owner USING (true) WITH CHECK (true);
 
 CREATE FUNCTION job_abandoned() RETURNS TABLE (tenant_id uuid, id uuid)

@@ -428,3 +428,25 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER tags_changed AFTER INSERT OR UPDATE OF tags ON asset FOR EACH STATEMENT EXECUTE FUNCTION tags_changed();
+
+-- How fast a tenant may ask.
+
+CREATE TABLE tenant_limit (
+    tenant_id uuid   NOT NULL CONSTRAINT tenant_limit_key PRIMARY KEY CONSTRAINT tenant_limit_tenant REFERENCES tenant,
+    tenant    bigint CONSTRAINT tenant_limit_all CHECK (tenant > 0),
+    principal bigint CONSTRAINT tenant_limit_principal CHECK (principal > 0),
+    read      bigint CONSTRAINT tenant_limit_read CHECK (read > 0),
+    write     bigint CONSTRAINT tenant_limit_write CHECK (write > 0),
+    heavy     bigint CONSTRAINT tenant_limit_heavy CHECK (heavy > 0),
+    auth      bigint CONSTRAINT tenant_limit_auth CHECK (auth > 0),
+    invoke    bigint CONSTRAINT tenant_limit_invoke CHECK (invoke > 0)
+);
+COMMENT ON TABLE tenant_limit IS 'Rates a second that a tenant''s admin has set; null, or no row: those of the installation.';
+CALL tenant_table('tenant_limit', 'SELECT, INSERT, UPDATE', true);
+
+CREATE FUNCTION tenant_limits() RETURNS TABLE (tenant_id uuid, tenant bigint, principal bigint, read bigint, write bigint,
+                                               heavy bigint, auth bigint, invoke bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = chancery, pg_temp
+    AS $$ SELECT l.tenant_id, coalesce(l.tenant, 0), coalesce(l.principal, 0), coalesce(l.read, 0), coalesce(l.write, 0),
+                 coalesce(l.heavy, 0), coalesce(l.auth, 0), coalesce(l.invoke, 0) FROM tenant_limit l $$;
+COMMENT ON FUNCTION tenant_limits IS 'definer: each replica asks for the limits of all tenants once a second.';

@@ -2,6 +2,7 @@
 #include "service/cluster_files.h"
 
 #include "core/text.h"
+#include "service/worker.h"
 
 #include <limits.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 enum {
     FILE_MAX = 16384,
     BACKGROUND_CONNECTIONS =
-        16,                 /* parts that listen, sequence, supervise; and one in reserve each */
+        17,                 /* parts that listen, sequence, supervise; and one in reserve each */
     SPARE_CONNECTIONS = 16, /* backup, invite, an operator's psql; and 3 for superusers */
 };
 
@@ -100,7 +101,9 @@ static enum err save(const struct cluster *k, const char *path, struct text *t)
 static enum err save_settings(const struct cluster *k, struct arena *a, const struct config *c)
 {
     struct text t = text_new(FILE_MAX);
-    int64_t connections = c->workers_read + c->workers_write + c->workers_slow + c->streams_max +
+    int64_t connections = workers_threads((unsigned)c->workers_read) +
+                          workers_threads((unsigned)c->workers_write) +
+                          workers_threads((unsigned)c->workers_slow) + c->streams_max +
                           c->jobs_parallel + BACKGROUND_CONNECTIONS + SPARE_CONNECTIONS;
 
     text_puts(&t, "# Written by chanceryd at every start.\n");

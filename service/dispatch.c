@@ -2,6 +2,7 @@
 #include "service/dispatch.h"
 
 #include "auth/auth.h"
+#include "auth/limit.h"
 #include "core/log.h"
 #include "core/route.h"
 #include "lineage/audit.h"
@@ -25,6 +26,19 @@ static void release_json(void *json)
 enum err dispatch_route(struct request *rq)
 {
     enum err e = route_find(rq, rq->method, rq->path);
+
+    if (e == OK)
+        e = limit_address(rq);
+    if (e == OK)
+        e = auth_glance(rq);
+    if (e != OK)
+        refusal_reply(rq, e);
+    return e;
+}
+
+enum err dispatch_body(struct request *rq)
+{
+    enum err e = auth_glance_body(rq);
 
     if (e != OK)
         refusal_reply(rq, e);
@@ -231,6 +245,8 @@ static enum err serve(struct request *rq)
 static bool on_record(const struct request *rq, enum err e, bool entered)
 {
     if (rq->caller.tenant_id == NULL || *rq->caller.tenant_id == '\0' || e == ERR_DB_LOST)
+        return false;
+    if (!entered && (e == ERR_RATE || e == ERR_BUSY)) /* a flood must not fill the log */
         return false;
     return !entered || rq->route->audit != AUDIT_NONE || e == ERR_DENIED || e == ERR_FOUR_EYES ||
            e == ERR_UNAPPROVED;

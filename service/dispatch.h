@@ -11,6 +11,9 @@
  * The other two run on a worker with rq->db set and leave outcome and reply in rq. */
 MUST_CHECK enum err dispatch_route(struct request *rq);
 
+/* Also on a network thread, once the body is there. On failure the reply is ready. */
+MUST_CHECK enum err dispatch_body(struct request *rq);
+
 /* The lane whose workers serve this request. */
 enum lane dispatch_lane(const struct request *rq);
 

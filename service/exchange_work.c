@@ -64,6 +64,7 @@ void exchange_run(struct task *t, struct db *db)
 void exchange_queue(struct exchange *x, enum lane lane, void (*run)(struct task *t, struct db *db))
 {
     x->task.run = run;
+    x->task.flow = x->rq.flow;
     if (workers_put(x->listener->workers, lane, &x->task, x->gone))
         return;
     if (x->gone)
@@ -76,12 +77,16 @@ void exchange_queue(struct exchange *x, enum lane lane, void (*run)(struct task 
 
 enum MHD_Result exchange_submit(struct exchange *x)
 {
+    const struct listener_hooks *hooks = x->listener->hooks;
+
     x->rq.raw = x->body == NULL ? "" : x->body;
     x->rq.raw_length = x->body_length;
+    if (hooks->body != NULL && hooks->body(&x->rq) != OK)
+        return exchange_reply(x);
     x->at = AT_WORK;
-    x->task.ahead = x->listener->hooks->ahead == NULL ? NULL : exchange_ahead;
+    x->task.ahead = hooks->ahead == NULL ? NULL : exchange_ahead;
     conn_deadline(x->conn, 0);
     MHD_suspend_connection(x->connection);
-    exchange_queue(x, x->listener->hooks->lane(&x->rq), exchange_run);
+    exchange_queue(x, hooks->lane(&x->rq), exchange_run);
     return MHD_YES;
 }

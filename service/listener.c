@@ -23,6 +23,7 @@ enum {
 };
 
 static const struct listener_hooks dispatch_hooks = {.route = dispatch_route,
+                                                     .body = dispatch_body,
                                                      .lane = dispatch_lane,
                                                      .admit = dispatch_admit,
                                                      .ahead = dispatch_ahead,

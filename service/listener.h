@@ -13,7 +13,8 @@ struct listener;
 
 /* What is done with a request. run, ahead, admit and lane see rq->db only in the first three. */
 struct listener_hooks {
-    enum err (*route)(struct request *rq);       /* network thread; on failure the reply is ready */
+    enum err (*route)(struct request *rq); /* network thread; on failure the reply is ready */
+    enum err (*body)(struct request *rq);  /* network thread, body in memory; likewise; or NULL */
     enum lane (*lane)(const struct request *rq); /* network thread */
     enum err (*admit)(struct request *rq);       /* worker; before a streamed body is accepted */
     void (*ahead)(struct request *rq);           /* worker, before several runs; or NULL */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/ops.h"
 
+#include "auth/limit.h"
 #include "lineage/audit.h"
 #include "service/handlers.h"
 #include "service/openapi.h"
@@ -126,6 +127,17 @@ static void lanes_text(struct text *t, const struct listener_stats *s)
                     (long long)s->busy[i]);
 }
 
+static void limits_text(struct text *t)
+{
+    counter(t, "limited_total", "counter", "Requests refused as too many, by limit.");
+    for (unsigned i = 0; i < LIMIT_COUNTERS; i++) {
+        int64_t refused;
+        const char *name = limit_counter(i, &refused);
+
+        text_printf(t, "chancery_limited_total{limit=\"%s\"} %lld\n", name, (long long)refused);
+    }
+}
+
 static void metrics_text(struct text *t, const struct listener_stats *s)
 {
     single(t, "connections", "gauge", "Connections open now.", s->connections);
@@ -139,6 +151,7 @@ static void metrics_text(struct text *t, const struct listener_stats *s)
            audit_available(NULL));
     requests_text(t, s);
     lanes_text(t, s);
+    limits_text(t);
     latency_text(t, s);
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/db_ahead.h"
 #include "core/text.h"
+#include "service/share.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 /* Reads are short: taking several at a wake-up saves context switches. */
 enum {
     LANES = LANE_SLOW + 1,
-    THREADS_MAX = 256,
+    THREADS_MAX = 320,
     READS_AT_ONCE = 8,
     RETRY_LEAST_MS = 500,
     RETRY_MOST_MS = 10000,
@@ -20,11 +21,8 @@ enum {
 struct lane_queue {
     pthread_mutex_t lock;
     pthread_cond_t ready;
-    struct task *first;
-    struct task **last;
-    unsigned length;
-    unsigned max;
-    unsigned busy;
+    struct shares shares;
+    unsigned idle;
     unsigned threads;
     unsigned at_once;
     bool closed;
@@ -39,8 +37,9 @@ struct workers {
 struct worker {
     struct lane_queue *lane;
     struct db db;
-    bool busy;
-    bool over; /* the lane is closed and empty */
+    struct share *flow; /* whose tasks it runs */
+    int64_t took_us;    /* for them */
+    bool over;          /* the lane is closed and empty */
     int64_t retry_at;
     int64_t retry_ms;
 };
@@ -66,50 +65,32 @@ static void worker_wait(const struct worker *w)
     struct lane_queue *q = w->lane;
     struct timespec until;
 
+    q->idle++;
     if (w->db.conn != NULL || q->conninfo == NULL) {
         pthread_cond_wait(&q->ready, &q->lock);
-        return;
+    } else {
+        until.tv_sec = (time_t)(w->retry_at / 1000);
+        until.tv_nsec = (long)(w->retry_at % 1000) * 1000000L;
+        (void)pthread_cond_timedwait(&q->ready, &q->lock, &until);
     }
-    until.tv_sec = (time_t)(w->retry_at / 1000);
-    until.tv_nsec = (long)(w->retry_at % 1000) * 1000000L;
-    (void)pthread_cond_timedwait(&q->ready, &q->lock, &until);
-}
-
-/* The next few tasks, no more than this thread's share of those that wait. The lane is locked. */
-static struct task *take_share(struct lane_queue *q)
-{
-    unsigned share = 1 + q->length / q->threads;
-    struct task *first = q->first;
-    struct task *last = first;
-
-    if (share > q->at_once)
-        share = q->at_once;
-    q->length--;
-    for (unsigned i = 1; i < share && last->next != NULL; i++) {
-        last = last->next;
-        q->length--;
-    }
-    q->first = last->next;
-    if (q->first == NULL)
-        q->last = &q->first;
-    last->next = NULL;
-    return first;
+    q->idle--;
 }
 
 static struct task *worker_take(struct worker *w)
 {
     struct lane_queue *q = w->lane;
-    struct task *t = NULL;
+    struct task *t;
 
     pthread_mutex_lock(&q->lock);
-    q->busy -= w->busy;
-    if (q->first == NULL && !q->closed)
+    if (w->flow != NULL)
+        shares_done(&q->shares, w->flow, w->took_us);
+    if (!shares_ready(&q->shares) && !q->closed)
         worker_wait(w);
-    if (q->first != NULL)
-        t = take_share(q);
-    w->busy = t != NULL;
+    t = shares_take(&q->shares, q->at_once, &w->flow);
     w->over = t == NULL && q->closed;
-    q->busy += w->busy;
+    /* Another may be free to take what this thread may not, or has made possible. */
+    if (t != NULL && q->idle > 0 && shares_ready(&q->shares))
+        pthread_cond_signal(&q->ready);
     pthread_mutex_unlock(&q->lock);
     return t;
 }
@@ -121,15 +102,25 @@ static void ask_ahead(struct worker *w, struct task *first)
             t->ahead(t, &w->db);
 }
 
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static void *worker_main(void *arg)
 {
     struct worker w = {.lane = arg, .retry_ms = RETRY_LEAST_MS};
 
     while (!w.over) {
         struct task *t;
+        int64_t began;
 
         worker_connect(&w);
         t = worker_take(&w);
+        began = now_us();
         if (t != NULL && t->next != NULL)
             ask_ahead(&w, t);
         while (t != NULL) {
@@ -140,10 +131,16 @@ static void *worker_main(void *arg)
         }
         if (w.db.ahead_count > 0)
             db_ahead_end(&w.db);
+        w.took_us = now_us() - began;
     }
     if (w.lane->conninfo != NULL)
         db_close(&w.db);
     return NULL;
+}
+
+unsigned workers_threads(unsigned share)
+{
+    return share + (share < 4 ? 1 : share / 4);
 }
 
 static void lane_prepare(struct lane_queue *q, const struct workers_config *config, enum lane lane)
@@ -155,8 +152,8 @@ static void lane_prepare(struct lane_queue *q, const struct workers_config *conf
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&q->ready, &attributes);
     pthread_condattr_destroy(&attributes);
-    q->last = &q->first;
-    q->max = config->queue_max;
+    shares_prepare(&q->shares, workers_threads(config->threads[lane]), config->threads[lane],
+                   config->queue_max);
     q->at_once = lane == LANE_READ ? READS_AT_ONCE : 1;
     q->conninfo = config->conninfo;
 }
@@ -165,8 +162,6 @@ static bool lane_start(struct lane_queue *q, unsigned threads)
 {
     bool started = true;
 
-    if (threads > THREADS_MAX)
-        threads = THREADS_MAX;
     pthread_mutex_lock(&q->lock);
     while (q->threads < threads && started) {
         started = pthread_create(&q->ids[q->threads], NULL, worker_main, q) == 0;
@@ -186,7 +181,7 @@ struct workers *workers_start(const struct workers_config *config)
     for (int lane = 0; lane < LANES; lane++)
         lane_prepare(&w->lanes[lane], config, (enum lane)lane);
     for (int lane = 0; lane < LANES && started; lane++)
-        started = lane_start(&w->lanes[lane], config->threads[lane]);
+        started = lane_start(&w->lanes[lane], workers_threads(config->threads[lane]));
     if (started)
         return w;
     workers_stop(w);
@@ -197,18 +192,14 @@ bool workers_put(struct workers *w, enum lane lane, struct task *t, bool forced)
 {
     struct lane_queue *q = &w->lanes[lane];
     bool taken;
+    bool wake;
 
     pthread_mutex_lock(&q->lock);
-    taken = !q->closed && (forced || q->length < q->max);
-    if (taken) {
-        t->next = NULL;
-        *q->last = t;
-        q->last = &t->next;
-        q->length++;
-    }
+    taken = !q->closed && shares_put(&q->shares, t, t->flow, forced);
+    wake = taken && q->idle > 0 && shares_ready(&q->shares);
     pthread_mutex_unlock(&q->lock);
     /* After the unlock: whoever wakes up would only wait for it. */
-    if (taken)
+    if (wake)
         pthread_cond_signal(&q->ready);
     return taken;
 }
@@ -218,8 +209,8 @@ void workers_load(struct workers *w, enum lane lane, int64_t *queued, int64_t *b
     struct lane_queue *q = &w->lanes[lane];
 
     pthread_mutex_lock(&q->lock);
-    *queued = q->length;
-    *busy = q->busy;
+    *queued = q->shares.length;
+    *busy = q->shares.busy;
     pthread_mutex_unlock(&q->lock);
 }
 

@@ -88,6 +88,7 @@ void profile_load(struct cli *c)
     p->tenant = pick(c, NULL, "CHANCERY_TENANT", stored, "tenant");
     p->user = pick(c, NULL, "CHANCERY_USER", stored, "user");
     p->token = pick(c, NULL, "CHANCERY_TOKEN", stored, "token");
+    p->known = json_string_value(json_object_get(stored, "known"));
     p->project = pick(c, "--project", "CHANCERY_PROJECT", stored, "project");
 }
 
@@ -111,9 +112,9 @@ void profile_save(const struct cli *c)
     json_t *config = config_read(c, path);
     json_t *profiles = json_object_get(config, "profiles");
     const struct profile *p = &c->profile;
-    json_t *one =
-        json_pack("{s:s*, s:s*, s:s*, s:s*, s:s*, s:s*}", "url", p->url, "ca", whole_path(c, p->ca),
-                  "tenant", p->tenant, "user", p->user, "token", p->token, "project", p->project);
+    json_t *one = json_pack("{s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*}", "url", p->url, "ca",
+                            whole_path(c, p->ca), "tenant", p->tenant, "user", p->user, "token",
+                            p->token, "project", p->project, "known", p->known);
     char *text;
 
     if (profiles == NULL) {

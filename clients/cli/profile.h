@@ -16,6 +16,7 @@ struct profile {
     const char *user;
     const char *token;
     const char *project;
+    const char *known; /* the cookie by which sign-ins from here are told from those of strangers */
 };
 
 /* Fill c->profile: options win over the environment (CHANCERY_URL, _CA, _TENANT, _TOKEN, _PROJECT),
