@@ -13,10 +13,11 @@ QUERY(audit_insert,
       "WITH entry AS (INSERT INTO audit_entry (tenant_id, id, at, actor, action, project, object,"
       "                                        outcome, request_id, leaf, leaf_hash)"
       "  VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-      "  RETURNING tenant_id, seq),"
+      "  RETURNING tenant_id, seq, leaf_hash),"
       " payload AS (INSERT INTO audit_payload (tenant_id, id, salt, payload)"
       "  VALUES ($1::uuid, $2::uuid, $12, $13))"
-      " INSERT INTO audit_pending (tenant_id, seq) SELECT tenant_id, seq FROM entry");
+      " INSERT INTO audit_pending (tenant_id, seq, leaf_hash)"
+      "  SELECT tenant_id, seq, leaf_hash FROM entry");
 
 enum err audit_record(struct db *db, const struct audit_event *event, struct audit_receipt *receipt)
 {

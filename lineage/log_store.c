@@ -82,9 +82,8 @@ static bool bytes_read(const char *text, void *out, size_t length)
     return strncmp(text, "\\x", 2) == 0 && hex_decode(text + 2, out, length);
 }
 
-QUERY(log_waiting_sql, "SELECT p.seq, e.leaf_hash FROM audit_pending p"
-                       "  JOIN audit_entry e ON e.tenant_id = p.tenant_id AND e.seq = p.seq"
-                       " WHERE p.tenant_id = $1::uuid ORDER BY p.seq LIMIT $2");
+QUERY(log_waiting_sql, "SELECT seq, leaf_hash FROM audit_pending"
+                       " WHERE tenant_id = $1::uuid ORDER BY seq LIMIT $2");
 
 enum err log_waiting(struct db *db, size_t limit, struct log_waiting *out)
 {

@@ -41,9 +41,10 @@ CALL append_only('audit_payload');
 CREATE TABLE audit_pending (
     tenant_id uuid   NOT NULL,
     seq       bigint NOT NULL,
+    leaf_hash bytea  NOT NULL,
     CONSTRAINT audit_pending_key PRIMARY KEY (tenant_id, seq)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
-COMMENT ON TABLE audit_pending IS 'Entries that are not in the tree yet: claimed by state, never by cursor.';
+COMMENT ON TABLE audit_pending IS 'Entries that are not in the tree yet: claimed by state, never by cursor. All that placing them needs is here.';
 CALL tenant_table('audit_pending', 'SELECT, INSERT, DELETE', true);
 
 CREATE TABLE audit_log (

@@ -47,8 +47,9 @@ BEGIN
     END IF;
     INSERT INTO audit_key (tenant_id, origin, public, sealed, signs_until, statement)
         SELECT tenant_id, origin, public, sealed, now(), last FROM audit_log WHERE tenant_id = current_tenant();
-    INSERT INTO audit_pending (tenant_id, seq)
-        SELECT tenant_id, seq FROM audit_leaf WHERE tenant_id = current_tenant();
+    INSERT INTO audit_pending (tenant_id, seq, leaf_hash)
+        SELECT l.tenant_id, l.seq, e.leaf_hash FROM audit_leaf l
+          JOIN audit_entry e ON e.tenant_id = l.tenant_id AND e.seq = l.seq WHERE l.tenant_id = current_tenant();
     DELETE FROM audit_leaf WHERE tenant_id = current_tenant();
     DELETE FROM audit_tile WHERE tenant_id = current_tenant();
     DELETE FROM audit_text WHERE tenant_id = current_tenant();

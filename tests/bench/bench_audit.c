@@ -141,7 +141,7 @@ static double place_leaves(void)
              " 'o/' || i, 'ok', gen_random_uuid(), repeat('x', 400), sha256(i::text::bytea)"
              " FROM generate_series(1, %d) i",
              tenant_b, person, LEAVES) ||
-        !sql("INSERT INTO audit_pending SELECT tenant_id, seq FROM audit_entry"
+        !sql("INSERT INTO audit_pending SELECT tenant_id, seq, leaf_hash FROM audit_entry"
              " WHERE tenant_id = '%s' ON CONFLICT DO NOTHING",
              tenant_b) ||
         !sql("ANALYZE") || db_open(&db, scratch.app) != OK)
