@@ -152,5 +152,46 @@ def attachment():
     return {"location": trace.info.tags["mlflow.artifactLocation"], "trace": trace.info.trace_id}
 
 
+def records_of(dataset):
+    """As the server has them now."""
+    from mlflow.tracking._tracking_service.utils import _get_store
+    return _get_store()._load_dataset_records(dataset.dataset_id)[0]
+
+
+def evaluate():
+    """Evaluation datasets and scorers by the client's own functions."""
+    from mlflow.genai import datasets
+    from mlflow.tracking._tracking_service.utils import _get_store
+    one, two = (mlflow.set_experiment(name).experiment_id for name in ("judged", "judged too"))
+    made = datasets.create_dataset(name="questions", experiment_id=[one], tags={"team": "risk"})
+    made.merge_records([{"inputs": {"q": "a"}, "expectations": {"answer": "a"}}, {"inputs": {"q": "b"}, "expectations": {"answer": "?"}}])
+    first = len(records_of(made))
+    made.merge_records([{"inputs": {"q": "b"}, "expectations": {"answer": "b", "more": 1}}, {"inputs": {"q": "c"}}])
+    seen = datasets.get_dataset(dataset_id=made.dataset_id)
+    records = {r.inputs["q"]: r for r in records_of(seen)}
+    found = [d.name for d in datasets.search_datasets(experiment_ids=[one], filter_string="name LIKE 'quest%'")]
+    store, again, experiments = _get_store(), len(records), [len(seen.experiment_ids)]
+    experiments.append(len(datasets.add_dataset_to_experiments(made.dataset_id, [two]).experiment_ids))
+    experiments.append(len(datasets.remove_dataset_from_experiments(made.dataset_id, [one]).experiment_ids))
+    store.delete_dataset_records(made.dataset_id, [records["c"].dataset_record_id])
+    left = len(records_of(made))
+    datasets.set_dataset_tags(dataset_id=made.dataset_id, tags={"a": "b"})
+    datasets.delete_dataset_tag(dataset_id=made.dataset_id, key="a")
+    datasets.delete_dataset(dataset_id=made.dataset_id)
+    try:
+        gone = datasets.get_dataset(dataset_id=made.dataset_id).name
+    except MlflowException as error:
+        gone = error.error_code
+    for n in (1, 2):
+        store.register_scorer(one, "tone", json.dumps({"n": n}))
+    versions = [s.scorer_version for s in store.list_scorer_versions(one, "tone")]
+    listed = [[s.scorer_name, s.scorer_version] for s in store.list_scorers(one)]
+    text = json.loads(store.get_scorer(one, "tone", 1)._serialized_scorer)
+    store.delete_scorer(one, "tone", 1)
+    return {"name": seen.name, "first": first, "again": again, "left": left, "expected": records["b"].expectations, "found": found, "tags": seen.tags,
+            "by": seen.created_by, "experiments": experiments, "gone": gone, "versions": versions, "listed": listed, "text": text,
+            "after": [s.scorer_version for s in store.list_scorer_versions(one, "tone")]}
+
+
 if __name__ == "__main__":
     print("RESULT " + json.dumps(globals()[sys.argv[1]](*sys.argv[2:]), default=str))

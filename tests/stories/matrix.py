@@ -24,7 +24,7 @@ STRANGE_INSIDE, NEVER_INSIDE = "own project, other tenant's object", "own projec
 # What is looked for, and what stands for nothing there, have the same length, so that replies can be compared whole.
 REAL, NONE = "c-real", "c-none"
 # Arguments of projects' routes that are ids, not names which each project has for itself.
-IDS = {"approval", "job", "upload", "declassification", "model_id"}
+IDS = {"approval", "job", "upload", "declassification", "model_id", "trace_id", "assessment_id", "dataset_id"}
 
 
 class Wire:
@@ -160,11 +160,24 @@ class Canaries:
         logged = self.owner.ok("POST", mlflow + "logged-models", {"experiment_id": made["experiment_id"],
                                                                   "name": mark("logged")}, **space)
         self.args.update(model_id=logged["model"]["info"]["model_id"], path=f"{made['experiment_id']}/{run}/artifacts/x")
+        self.traces(made["experiment_id"], space)
         event = {"eventType": "COMPLETE", "eventTime": "2026-11-21T10:00:00Z", "producer": "https://initech.example",
                  "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/definitions/RunEvent",
                  "run": {"runId": "01a1fd00-0000-7000-8000-000000000001"},
                  "job": {"namespace": mark("namespace"), "name": mark("ol-job")}, "inputs": [], "outputs": []}
         self.owner.ok("POST", "/api/v1/lineage?project=vault-r", event)
+
+    def traces(self, experiment, space):
+        mark, v3, trace = self.mark, "/api/3.0/mlflow/", f"tr-{secrets.token_hex(16)}"
+        self.owner.ok("POST", v3 + "traces", {"trace": {"trace_info": {
+            "trace_id": trace, "request_time": "2026-11-21T10:00:00Z", "request_preview": mark("preview"), "tags": {"note": mark("trace-tag")},
+            "trace_location": {"mlflow_experiment": {"experiment_id": experiment}}}}}, **space)
+        assessed = self.owner.ok("POST", v3 + f"traces/{trace}/assessments", {"assessment": {
+            "assessment_name": mark("assessment"), "feedback": {"value": mark("feedback")}, "rationale": mark("rationale")}}, **space)
+        made = self.owner.ok("POST", v3 + "datasets/create", {"name": mark("evaluation"), "tags": json.dumps({"note": mark("evaluation-tag")})}, **space)
+        judged = made["dataset"]["dataset_id"]
+        self.owner.ok("POST", v3 + f"datasets/{judged}/records", {"records": json.dumps([{"inputs": {"q": mark("inputs")}}])}, **space)
+        self.args.update(trace_id=trace, assessment_id=assessed["assessment"]["assessment_id"], dataset_id=judged)
 
     def outside(self):
         ok, mark = self.admin.ok, self.mark

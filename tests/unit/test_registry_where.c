@@ -46,6 +46,19 @@ static void values_are_only_ever_bound(void)
     CHECK(strcmp(w->params[1].data, "a;b") == 0 && strcmp(w->params[2].data, "'") == 0);
 }
 
+static void what_is_there_and_patterns(void)
+{
+    CHECK(strcmp(built("run_name RLIKE '^a' AND tags.x IS NULL"),
+                 " AND r.name ~ $1::text AND NOT EXISTS (SELECT FROM t x WHERE x.key = $2 AND "
+                 "x.value IS NOT NULL)") == 0);
+    CHECK(strcmp(built("run_name is not null AND metrics.m IS NOT NULL"),
+                 " AND r.name IS NOT NULL AND EXISTS (SELECT FROM m x WHERE x.key = $1 AND "
+                 "x.value IS NOT NULL)") == 0);
+    CHECK(strcmp(built("run_name IS NULL"), " AND r.name IS NULL") == 0 && w->count == 0);
+    CHECK(built("run_name IS 'a'") == NULL && built("run_name NOT NULL") == NULL);
+    CHECK(built("run_name IS NULL 'a'") == NULL && built("metrics.m RLIKE 'a'") == NULL);
+}
+
 static void numbers_and_lists(void)
 {
     CHECK(strcmp(built("metrics.loss >= -1.5e3 and created<5"),
@@ -66,7 +79,7 @@ static void what_is_no_filter(void)
         "y = 'a'",          "run_name = 'a' OR", "run_name = 'a' AND",    "AND",
         "run_name IN 'a'",  "run_name IN ()",    "run_name IN ('a'",      "run_name IN (1)",
         "run_name = ('a')", "(run_name = 'a')",  "metrics.a > 1e999",     "metrics.a > nan",
-        "tags.`a = 'b'",    "run_name = 'a';",   "run_name RLIKE 'a'",    "= 'a'",
+        "tags.`a = 'b'",    "run_name = 'a';",   "run_name REGEXP 'a'",   "= 'a'",
         "tags. = 'a'",      ".a = 'b'",          "run_name NOT LIKE 'a'", "metrics.a > 1 2",
     };
 
@@ -113,6 +126,7 @@ static void words_are_found_whole(void)
 int main(void)
 {
     RUN(values_are_only_ever_bound);
+    RUN(what_is_there_and_patterns);
     RUN(numbers_and_lists);
     RUN(what_is_no_filter);
     RUN(as_many_clauses_as_a_statement_holds);
