@@ -172,6 +172,12 @@ bench-mlflow: ## measure MLflow's own server and ours under the same requests, o
 	@/usr/bin/python3 tests/bench/bench_mlflow.py $(BUILD) $(RUNS)
 .PHONY: bench-mlflow
 
+bench-traces: ## measure how searches of traces grow with their number, and spans a second
+	@tests/tools/deps.sh build test
+	@$(MAKE) --no-print-directory -j$(shell nproc) programs
+	@/usr/bin/python3 tests/bench/bench_traces.py $(BUILD) $(TRACES)
+.PHONY: bench-traces
+
 run: build ## serve in the foreground, with a lasting home in ./var (HOME_DIR=, LISTEN=)
 	$(BUILD)/chanceryd serve --home $(or $(HOME_DIR),var) --listen $(or $(LISTEN),127.0.0.1:8443)
 

@@ -26,6 +26,8 @@ static json_t *policy_json(struct request *rq, const struct rules *policy)
     json_t *json = field_to_json(rules_fields, policy);
 
     arena_own(rq->arena, json, json_release);
+    if (policy->trace_days == 0)
+        json_object_del(json, "trace_days");
     return json;
 }
 

@@ -4,7 +4,12 @@
 
 #include "core/request.h"
 
-enum { RULES_ALIASES_MAX = 20, RULES_APPROVALS_MAX = 10, RULES_HOURS_MAX = 8760 };
+enum {
+    RULES_ALIASES_MAX = 20,
+    RULES_APPROVALS_MAX = 10,
+    RULES_HOURS_MAX = 8760,
+    RULES_DAYS_MAX = 36500
+};
 
 /* What needs approval in a project, by how many people, and for how long an approval holds. */
 struct rules {
@@ -16,6 +21,7 @@ struct rules {
         struct texts aliases; /* protected: they move only by an approval */
     } promote;
     int64_t approval_hours;
+    int64_t trace_days; /* for how long traces cannot be deleted; 0: they can at once */
 };
 
 extern const struct field rules_fields[];

@@ -66,7 +66,11 @@ struct trace_deletion {
     const struct texts *ids; /* empty: the oldest until until_ms */
     int64_t until_ms;
     int64_t most;
+    int64_t kept_ms; /* what came to us after that stays */
 };
+/* How many of the traces would stay. */
+MUST_CHECK enum err trace_count_kept(struct db *db, const char *project_id,
+                                     const struct trace_deletion *d, int64_t *count);
 /* With spans, assessments and artifacts. TX_WRITE. */
 MUST_CHECK enum err trace_delete(struct db *db, const char *project_id,
                                  const struct trace_deletion *d, int64_t *deleted);

@@ -6,6 +6,7 @@
 #include "registry/handlers.h"
 #include "registry/mlflow.h"
 #include "registry/reply.h"
+#include "registry/rules.h"
 #include "registry/run.h"
 #include "registry/run_http.h"
 
@@ -336,6 +337,23 @@ enum err post_mlflow_trace_prompts(struct request *rq)
     return mlflow_reply_empty(rq);
 }
 
+/* What the project's policy keeps is refused when it is named, and passed over when it is not. */
+static enum err check_kept(struct request *rq, struct trace_deletion *d)
+{
+    int64_t kept = 0;
+    struct rules rules;
+
+    TRY(rules_load(rq->db, auth_project_id(rq), &rules));
+    d->kept_ms = rules.trace_days == 0 ? INT64_MAX : time_now_ms() - rules.trace_days * 86400000;
+    TRY(trace_count_kept(rq->db, auth_project_id(rq), d, &kept));
+    if (kept > 0)
+        return fail(rq, ERR_DENIED,
+                    "%lld of these traces are kept: the project's policy says %lld "
+                    "days (trace_days)",
+                    (long long)kept, (long long)rules.trace_days);
+    return OK;
+}
+
 /* POST …/traces/delete-traces */
 enum err post_mlflow_trace_deletion(struct request *rq)
 {
@@ -355,6 +373,7 @@ enum err post_mlflow_trace_deletion(struct request *rq)
             "Either `max_timestamp_millis` or `request_ids` must be specified, but not both.");
     request_object(rq, "experiments/%lld/traces", (long long)d.experiment_id);
     d.ids = &ids;
+    TRY(check_kept(rq, &d));
     TRY(trace_delete(rq->db, auth_project_id(rq), &d, &deleted));
     request_audit(rq, "deleted", json_integer((json_int_t)deleted));
     return mlflow_reply(rq,

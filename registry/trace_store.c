@@ -106,7 +106,8 @@ QUERY(trace_delete_sql,
       "WITH d AS (SELECT t.tenant_id, t.key FROM trace t WHERE t.tenant_id = current_tenant()"
       "  AND t.project_id = $1::uuid AND t.experiment_id = $2::bigint AND CASE"
       "  WHEN cardinality($3::text[]) > 0 THEN t.id = ANY ($3::text[])"
-      "  ELSE t.start_ms <= $4::bigint END ORDER BY t.start_ms, t.id LIMIT $5::bigint),"
+      "  ELSE t.start_ms <= $4::bigint END AND t.created_ms <= $6::bigint ORDER BY t.start_ms, "
+      "t.id LIMIT $5::bigint),"
       " a AS (DELETE FROM artifact f USING d WHERE f.tenant_id = d.tenant_id AND f.owner = 'trace'"
       "  AND f.owner_id = replace(d.key::text, '-', ''))"
       " DELETE FROM trace t USING d WHERE t.tenant_id = d.tenant_id AND t.key = d.key");
@@ -116,6 +117,26 @@ enum err trace_delete(struct db *db, const char *project_id, const struct trace_
 {
     return db_run(db, &trace_delete_sql, deleted,
                   PARAMS(P_TEXT(project_id), P_INT(d->experiment_id),
-                         P_TEXTS(d->ids->items, d->ids->count), P_INT(d->until_ms),
-                         P_INT(d->most)));
+                         P_TEXTS(d->ids->items, d->ids->count), P_INT(d->until_ms), P_INT(d->most),
+                         P_INT(d->kept_ms)));
+}
+
+QUERY(trace_kept_sql,
+      "SELECT count(*)::text FROM trace t WHERE t.tenant_id = current_tenant()"
+      " AND t.project_id = $1::uuid AND t.experiment_id = $2::bigint AND t.id = ANY ($3::text[])"
+      " AND t.created_ms > $4::bigint");
+
+enum err trace_count_kept(struct db *db, const char *project_id, const struct trace_deletion *d,
+                          int64_t *count)
+{
+    uint64_t number = 0;
+    const char *text;
+
+    TRY(mlflow_json(db, &trace_kept_sql, &text,
+                    PARAMS(P_TEXT(project_id), P_INT(d->experiment_id),
+                           P_TEXTS(d->ids->items, d->ids->count), P_INT(d->kept_ms))));
+    if (!uint_parse(text, INT64_MAX, &number))
+        return ERR_INTERNAL;
+    *count = (int64_t)number;
+    return OK;
 }

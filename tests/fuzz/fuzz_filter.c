@@ -17,7 +17,8 @@ static const struct where_subject subject = {attributes, named, " attribute "};
 /* Every byte of the SQL is one that the program's own texts have. */
 static bool ours(const char *sql)
 {
-    return sql == NULL || sql[strspn(sql, " ANDELIKSCPYOTU()=<>~$:[]'0123456789ckvtexfloa8")] == '\0';
+    return sql == NULL ||
+           sql[strspn(sql, " ANDELIKSCPYOTU()=<>~$:[]'0123456789ckvtexfloa8")] == '\0';
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

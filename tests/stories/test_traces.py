@@ -480,3 +480,19 @@ def test_each_change_is_on_record_once(world, traces):
     found = [entries[r.headers["X-Request-Id"]] for r in replies]
     assert [e["action"] for e in found] == ["post_otlp_traces", "patch_mlflow_trace_tag", "post_mlflow_assessment", "post_mlflow_trace_deletion"]
     assert "rosebud" not in str(found) and found[3]["detail"]["body"]["request_ids"] == [trace] and found[3]["detail"]["detail"]["deleted"] == 1
+
+
+def test_the_projects_policy_keeps_traces(world, stranger):
+    policy = {"train": {"approvals": 1}, "promote": {"approvals": 1, "aliases": ["production"]}, "approval_hours": 720}
+    path = "/v1/projects/elsewhere"
+    old, young, delete = stranger.told("0"), stranger.told("0"), "/traces/delete-traces"
+    world.service.sql(f"UPDATE chancery.trace SET created_ms = created_ms - 31 * 86400000::bigint WHERE id = '{old}'")
+    assert world.admin.patch(path, {"policy": {**policy, "trace_days": 36501}}).status_code == 400
+    world.admin.ok("PATCH", path, {"policy": {**policy, "trace_days": 30}})
+    assert world.admin.ok("GET", path)["policy"]["trace_days"] == 30
+    with world.service.unchanged():
+        stranger.refused("POST", delete, {"experiment_id": "0", "request_ids": [old, young]}, "PERMISSION_DENIED", "30 days", status=403)
+    assert stranger.ok("POST", delete, {"experiment_id": "0", "max_timestamp_millis": 2**62}) == {"traces_deleted": 1}
+    assert young in stranger.found("0") and old not in stranger.found("0")
+    world.admin.ok("PATCH", path, {"policy": {**policy, "trace_days": 0}})
+    assert stranger.ok("POST", delete, {"experiment_id": "0", "request_ids": [young]}) == {"traces_deleted": 1}
