@@ -13,7 +13,7 @@
 
 /* Most are seen everywhere within a few ms; a replica that stands still takes the rest of its
  * lease. */
-enum { AT_ONCE = 256, EAGER_MS = 30, EAGER_PAUSE_US = 500, PATIENT_PAUSE_US = 5000 };
+enum { AT_ONCE = 256, EAGER_MS = 30, EAGER_PAUSE_US = 1000, PATIENT_PAUSE_US = 5000 };
 
 static struct barrier {
     pthread_mutex_t lock;

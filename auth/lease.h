@@ -7,11 +7,14 @@
 
 /* The right of this process to allow from memory. It is written into the table replica for LEASE_MS
  * of the database's clock, and believed here for less, counted from before it was asked for: so it
- * is over here first, even where the database's clock was set half a second forward. A change of
- * policy is acknowledged when every replica has seen it or has no lease any more. Whoever allows
- * asks lease_live before it looks at a policy in memory, at every request, so that a process that
- * stood still cannot go on as if nothing had been. (Gray, Cheriton: Leases, SOSP 1989.) */
-enum { LEASE_MS = 2000, LEASE_TRUST_MS = 1500, LEASE_RENEW_MS = 500 };
+ * is over here first, even where the database's clock is set forward a little, or where the
+ * database crashes and forgets what it was told last (by WAL_LOSS_MS; a lease is not flushed). A
+ * change of policy is acknowledged when every replica has seen it or has no lease any more. Whoever
+ * allows asks lease_live before it looks at a policy in memory, at every request, so that a process
+ * that stood still cannot go on as if nothing had been. (Gray, Cheriton: Leases, SOSP 1989.) */
+enum { LEASE_MS = 2000, LEASE_TRUST_MS = 1000, LEASE_RENEW_MS = 300, WAL_LOSS_MS = 600 };
+_Static_assert(LEASE_TRUST_MS + LEASE_RENEW_MS + WAL_LOSS_MS <= LEASE_MS,
+               "after a crash of the database a lease is over there before it is over here");
 
 /* Milliseconds of a clock that is never set and also goes on while the machine sleeps. */
 int64_t lease_clock(void);

@@ -32,8 +32,13 @@ static struct watch {
 /* Sees nothing, so everything has changed since. */
 static const char seen_nothing[] = "1:1:";
 
+/* What is written here is not waited for on the disk: losing an acknowledgement only makes somebody
+ * wait, and a lease allows for the loss. PostgreSQL writes within three times the delay. */
 QUERY(replica_name_sql, "SELECT set_config('application_name', 'chanceryd watch', false),"
-                        " set_config('statement_timeout', $1, false)");
+                        " set_config('statement_timeout', $1, false),"
+                        " set_config('synchronous_commit', CASE WHEN 3 * setting::int <= $2::int"
+                        " THEN 'off' ELSE 'on' END, false)"
+                        " FROM pg_settings WHERE name = 'wal_writer_delay'");
 QUERY(replica_listen_sql, "LISTEN authz");
 QUERY(replica_gone_sql, "DELETE FROM replica WHERE id = $1::uuid"
                         " OR lease_until < clock_timestamp() - interval '1 minute'");
@@ -41,9 +46,7 @@ QUERY(replica_renew_sql,
       "INSERT INTO replica (id, lease_until, seen)"
       " VALUES ($1::uuid, clock_timestamp() + interval '2000 ms', $2::pg_snapshot)"
       " ON CONFLICT (id) DO UPDATE SET lease_until = EXCLUDED.lease_until, seen = EXCLUDED.seen");
-/* Losing this in a crash of the database only makes somebody wait, so nothing is flushed for it. */
-QUERY(replica_seen_sql, "UPDATE replica SET seen = $2::pg_snapshot WHERE id = $1::uuid"
-                        " AND set_config('synchronous_commit', 'off', true) = 'off'");
+QUERY(replica_seen_sql, "UPDATE replica SET seen = $2::pg_snapshot WHERE id = $1::uuid");
 QUERY(replica_moved_sql, "SELECT pg_current_snapshot()::text, m.id, m.epoch"
                          " FROM (VALUES (1)) one LEFT JOIN authz_moved($1::pg_snapshot) m ON true");
 
@@ -80,7 +83,8 @@ static enum err begin(void *unused)
     PGresult *named;
 
     (void)unused;
-    TRY(db_rows(&watch.db, &replica_name_sql, &named, PARAMS(P_INT(STATEMENT_MS))));
+    TRY(db_rows(&watch.db, &replica_name_sql, &named,
+                PARAMS(P_INT(STATEMENT_MS), P_INT(WAL_LOSS_MS))));
     TRY(db_run(&watch.db, &replica_listen_sql, NULL, NO_PARAMS));
     return db_run(&watch.db, &replica_gone_sql, NULL, PARAMS(P_TEXT(watch.id)));
 }

@@ -155,9 +155,12 @@ static enum err set_tenant(struct db *db)
 {
     const char *tenant = db->tenant == NULL ? "" : db->tenant;
 
+    if (db->tx == TX_WRITE && db->guard.set && db->guard.hold == HOLD_NOTHING)
+        return send(db, &db_enter_tenant, -1, PARAMS(P_TEXT(tenant), P_INT(db->guard.epoch)));
     if (db->tx == TX_WRITE && db->guard.set)
-        return send(db, &db_enter_tenant, -1,
-                    PARAMS(P_TEXT(tenant), P_INT(db->guard.epoch), P_INT(db->guard.hold)));
+        return send(
+            db, &db_hold_tenant, -1,
+            PARAMS(P_TEXT(tenant), P_INT(db->guard.epoch), P_BOOL(db->guard.hold == HOLD_OWN)));
     return send(db, &db_set_tenant, -1, PARAMS(P_TEXT(tenant)));
 }
 

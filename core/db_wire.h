@@ -13,6 +13,7 @@ bool db_send(struct db *db, const struct query *q, const struct param *params, s
 
 extern const struct query db_set_tenant;
 extern const struct query db_enter_tenant; /* the same under a guard */
+extern const struct query db_hold_tenant;  /* and keeping the policy from changing */
 
 /* What an SQLSTATE that is an answer means; false for one that is a failure. */
 bool db_meaning(const char *sqlstate, enum err *e);

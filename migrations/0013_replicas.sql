@@ -18,23 +18,27 @@ CREATE FUNCTION authz_moved(since pg_snapshot) RETURNS TABLE (id uuid, epoch big
            WHERE NOT pg_visible_in_snapshot(e.moved, since) AND pg_visible_in_snapshot(e.moved, pg_current_snapshot()) $$;
 COMMENT ON FUNCTION authz_moved IS 'definer: each replica asks which tenants'' policies have changed since a snapshot.';
 
--- The first statement of a write that was allowed under an epoch: if that is not the newest, nothing is written. held 1
--- keeps the policy from changing before the commit; 2 is for what is going to change it, which with 1 would deadlock.
-CREATE FUNCTION tenant_enter(wanted text, decided bigint, held int) RETURNS void
+-- The first statement of a write that was allowed under an epoch: if that is not the newest, nothing is written.
+CREATE FUNCTION tenant_stale(decided bigint) RETURNS boolean LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'allowed under epoch %, which is not the newest', decided USING ERRCODE = 'CH005';
+END $$;
+COMMENT ON FUNCTION tenant_stale IS 'Ends a write that was allowed by a policy which is not that of its tenant any more.';
+
+CREATE FUNCTION tenant_hold(wanted text, decided bigint, own boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
 DECLARE
     newest bigint;
 BEGIN
     PERFORM set_config('app.tenant', wanted, true);
-    IF held = 0 THEN
-        SELECT epoch INTO newest FROM authz_epoch WHERE tenant_id = wanted::uuid;
-    ELSIF held = 1 THEN
-        SELECT epoch INTO newest FROM authz_epoch WHERE tenant_id = wanted::uuid FOR SHARE;
-    ELSE
+    IF own THEN
         SELECT epoch INTO newest FROM authz_epoch WHERE tenant_id = wanted::uuid FOR NO KEY UPDATE;
+    ELSE
+        SELECT epoch INTO newest FROM authz_epoch WHERE tenant_id = wanted::uuid FOR SHARE;
     END IF;
     IF newest IS DISTINCT FROM decided THEN
-        RAISE EXCEPTION 'allowed under epoch %, but it is %', decided, newest USING ERRCODE = 'CH005';
+        PERFORM tenant_stale(decided);
     END IF;
 END $$;
-COMMENT ON FUNCTION tenant_enter IS 'Sets the tenant of the transaction, if its policy is still of the epoch the request was allowed under.';
+COMMENT ON FUNCTION tenant_hold IS 'Sets the tenant, and keeps its policy from changing before the commit; own: except by this transaction,'
+    ' which sharing writers would wait for and it for them.';

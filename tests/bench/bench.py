@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 
+import bench_barrier
 import bench_http
 import bench_transfer
 import sides
@@ -49,6 +50,8 @@ def main():
     http = bench_http.bench(stories)
     print("(c) evaluator", flush=True)
     evaluator = run(built / "bench_evaluator")
+    print("revocation", flush=True)
+    _, revoked = bench_barrier.bench(stories)
     up, down = bench_transfer.bench(stories)
     print("(e) training", flush=True)
     training = run("/usr/bin/python3", HERE / "bench_train.py", stories.BUILD, "3")
@@ -60,6 +63,8 @@ def main():
         (f"(b) governed write / pgbench (by CPU {http['b'][1]:.2f})", http["b"][0], 0.7, "", False),
         ("(c) evaluator, 4,000,000 grants, hot", number(r"hot.*: (\d+) ns", evaluator), 500, "ns a check", True),
         ("(c) evaluator, 4,000,000 grants, cold", number(r"cold.*: (\d+) ns", evaluator), 500, "ns a check", True),
+        ("    verified token, found again", number(r"token cache hit: (\d+) ns", evaluator) / 1000, 2, "us", True),
+        ("    revocation at three replicas, p99", revoked, 50, "ms", True),
         ("(d) upload / cp + sha256sum", up, 0.5, "", False),
         ("(d) download / cp + sha256sum", down, 0.5, "", False),
         ("(e) binary logistic regression / scikit-learn", number(times % "logistic, 2 classes", training), 2, "times as fast", False),
