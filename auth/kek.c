@@ -2,12 +2,11 @@
 #include "auth/kek.h"
 
 #include "auth/kek_token.h"
+#include "auth/secret_file.h"
 #include "core/log.h"
 #include "core/text.h"
 
 #include <openssl/crypto.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -122,24 +121,18 @@ static enum err read_list(const char *text, const char *setting)
 static enum err read_file(const char *path)
 {
     size_t before = keks.count;
-    FILE *file = fopen(path, "re");
-    char text[FILE_MAX] = "";
-    size_t n;
-    enum err e = ERR_INVALID;
+    char text[FILE_MAX];
+    const char *why;
+    enum err e = secret_file_read(path, text, sizeof(text), &why);
 
-    if (file != NULL)
-        (void)setvbuf(file, NULL, _IONBF, 0); /* no copy in a buffer */
-    n = file == NULL ? 0 : fread(text, 1, sizeof(text) - 1, file);
-    if (n > 0 && n < sizeof(text) - 1)
-        e = read_list(text, "kek_file");
+    if (e != OK)
+        log_world("setting kek_file: %s %s", path, why);
     else
-        log_world("setting kek_file: %s cannot be read, is empty or too large", path);
+        e = read_list(text, "kek_file");
     if (e == OK && keks.count == before) {
         log_world("setting kek_file: %s has no key", path);
         e = ERR_INVALID;
     }
-    if (file != NULL)
-        (void)fclose(file);
     OPENSSL_cleanse(text, sizeof(text));
     return e;
 }

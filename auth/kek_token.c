@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/kek_token.h"
 
+#include "auth/secret_file.h"
 #include "core/log.h"
 
 #include <openssl/crypto.h>
 #include <p11-kit/p11-kit.h>
 #include <p11-kit/uri.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,8 +48,7 @@ static enum err wrong(enum err e, const char *what, CK_RV rv)
 static enum err read_pin(const P11KitUri *uri, char pin[PIN_MAX])
 {
     const char *path = p11_kit_uri_get_pin_source(uri);
-    FILE *file;
-    bool read;
+    const char *why;
 
     if (path == NULL)
         return wrong(ERR_INVALID, "the URI has no pin-source", CKR_OK);
@@ -57,14 +56,12 @@ static enum err read_pin(const P11KitUri *uri, char pin[PIN_MAX])
         path += strncmp(path, "file://", 7) == 0 ? 7 : 5;
     if (*path != '/')
         return wrong(ERR_INVALID, "pin-source is no file: with an absolute path", CKR_OK);
-    file = fopen(path, "re");
-    if (file != NULL)
-        (void)setvbuf(file, NULL, _IONBF, 0); /* no copy in a buffer */
-    read = file != NULL && fgets(pin, PIN_MAX, file) != NULL;
-    if (file != NULL)
-        (void)fclose(file);
-    pin[read ? strcspn(pin, "\r\n") : 0] = '\0';
-    return *pin != '\0' ? OK : wrong(ERR_INVALID, "the file of pin-source has no PIN", CKR_OK);
+    if (secret_file_read(path, pin, PIN_MAX, &why) != OK) {
+        log_world("PKCS#11: the PIN's file %s %s", path, why);
+        return ERR_INVALID;
+    }
+    pin[strcspn(pin, "\r\n")] = '\0';
+    return *pin != '\0' ? OK : wrong(ERR_INVALID, "the PIN's file has no PIN", CKR_OK);
 }
 
 static void leave(struct kek_token *t)

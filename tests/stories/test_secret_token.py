@@ -26,6 +26,7 @@ class Token:
         self.environment = {"SOFTHSM2_CONF": str(folder / "softhsm2.conf")}
         self.pin = folder / "pin"
         self.pin.write_text(PIN + "\n")
+        self.pin.chmod(0o600)
         self.run("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", OFFICER)
         self.label = label
         self.keygen("kek")
@@ -166,8 +167,11 @@ def test_only_that_key_of_that_token_opens(service, idp, token, tmp_path_factory
 
 @pytest.mark.parametrize("name, change, why", [
     ("wrong PIN", {"pin": "0000"}, "the token lets nobody in: .*PIN is incorrect"),
-    ("empty PIN file", {"pin": ""}, "the file of pin-source has no PIN"),
-    ("no PIN file", {"pin-source": "file:/nonexistent"}, "the file of pin-source has no PIN"),
+    ("empty PIN file", {"pin": ""}, "the PIN's file .*/pin is empty"),
+    ("PIN file without a PIN", {"pin": "\n"}, "the PIN's file has no PIN"),
+    ("PIN file that others can read", {"mode": 0o640}, "readable by nobody else"),
+    ("PIN file a folder", {"pin-source": "file:/tmp"}, "the PIN's file /tmp is no file"),
+    ("no PIN file", {"pin-source": "file:/nonexistent"}, "the PIN's file /nonexistent cannot be read"),
     ("no pin-source", {"pin-source": None}, "the URI has no pin-source"),
     ("PIN in the open", {"pin-source": None, "pin-value": PIN}, "pin-value, which others can see"),
     ("relative PIN file", {"pin-source": "file:pin"}, "no file: with an absolute path"),
@@ -186,6 +190,7 @@ def test_only_that_key_of_that_token_opens(service, idp, token, tmp_path_factory
 def test_what_is_wrong_stops_the_start(ready, token, name, change, why):
     if "pin" in change:
         token.pin.write_text(change["pin"])
+    token.pin.chmod(change.get("mode", 0o600))
     if "second" in change:
         token.keygen(*change["second"])
     if "label" in change:
@@ -233,8 +238,12 @@ def test_from_the_key_file_to_a_token_and_on_to_a_file(service, idp, token, tmp_
     again("--kek", token.uri())
     key_file = tmp_path / "keks"
     key_file.write_text(f"{secrets.token_hex(32)}\n{token.uri()}\n")
+    with pytest.raises(AssertionError, match="kek_file: .* readable by nobody else"):
+        again("--kek-file", str(key_file))
+    key_file.chmod(0o400)
     again("--kek-file", str(key_file))
     rewrap()
+    key_file.chmod(0o600)
     key_file.write_text(key_file.read_text().split("\n")[0] + "\n")
     again("--kek-file", str(key_file))
     assert service.sql("SELECT id, encode(wrapped, 'hex'), encode(sealed, 'hex') FROM chancery.sealed_value ORDER BY 1") == sealed
