@@ -288,12 +288,19 @@ def test_whoever_leaves_loses_everything_at_once(scim, world, service, idp, way)
     job = client.ok("POST", "/v1/projects/credit/jobs", {"kind": "train", "input": f"datasets/data-{way}/versions/{version['number']}",
                                                         "output": f"models/m-{way}", "trainer": "logistic", "target": "species"})
     assert job["state"] == "waiting", job
+    service.sql("INSERT INTO chancery.login_session (tenant_id, id, principal_id, kind, client_id, remote, expires_at)"
+                " SELECT p.tenant_id, gen_random_uuid(), p.id, 'client', c.id, '', now() + interval '1 day' FROM chancery.principal p"
+                f" JOIN chancery.oauth_client c USING (tenant_id) WHERE p.id = '{made['id']}' AND c.name = 'chancery-cli'")
+    open_sessions = ("SELECT count(*) FROM chancery.login_session s JOIN chancery.principal p USING (tenant_id)"
+                     f" WHERE p.id = s.principal_id AND ended_at IS NULL AND '{made['id']}' IN (p.id::text, p.owner_id::text)")
+    assert int(service.sql(open_sessions)) > 0
     if way == "active":
         assert patch(scim, "Users", made, {"op": "Replace", "path": "active", "value": "False"}).status_code == 200
     else:
         assert scim.delete(f"/scim/v2/Users/{made['id']}").status_code == 204
     for gone in (client, token, bot):
         assert gone.get("/v1/me").status_code == 401
+    assert int(service.sql(open_sessions)) == 0  # nor does a refresh token of theirs work
     assert world["project-owner"].ok("GET", f"/v1/projects/credit/jobs/{job['id']}")["state"] == "cancelled"
     assert sign_in(service, idp, at=f"leave-{way}", sub=way, oid=f"leaver-{way}").status_code == 403
     if way == "active":  # back again: a person, but with no old token
