@@ -128,16 +128,16 @@ enum err authorize_answer(struct request *rq, const struct authorize *z, const c
 {
     struct arena *a = rq->arena;
     const char *uri = z->want.redirect_uri;
-    const char *what = error == NULL
-                           ? arena_printf(a, "code=%s", z->code)
-                           : arena_printf(a, "error=%s&error_description=%s", error,
-                                          form_encode(a, rq->detail == NULL ? error : rq->detail));
+    const char *what =
+        error == NULL ? arena_printf(a, "code=%s", z->code)
+                      : arena_printf(a, "error=%s&error_description=%s", error,
+                                     percent_encode(a, rq->detail == NULL ? error : rq->detail));
     const char *state =
-        z->state == NULL ? "" : arena_printf(a, "&state=%s", form_encode(a, z->state));
+        z->state == NULL ? "" : arena_printf(a, "&state=%s", percent_encode(a, z->state));
 
     return page_redirect(rq, arena_printf(a, "%s%c%s%s&iss=%s", uri,
                                           strchr(uri, '?') == NULL ? '?' : '&', what, state,
-                                          form_encode(a, access_jwt_issuer())));
+                                          percent_encode(a, access_jwt_issuer())));
 }
 
 bool authorize_needs_sign_in(const struct authorize *z)

@@ -169,7 +169,7 @@ static enum err read_leaving(struct request *rq, struct leaving *l)
     l->back = state == NULL ? uri
                             : arena_printf(rq->arena, "%s%cstate=%s", uri,
                                            strchr(uri, '?') == NULL ? '?' : '&',
-                                           form_encode(rq->arena, state));
+                                           percent_encode(rq->arena, state));
     return e;
 }
 

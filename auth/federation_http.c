@@ -91,9 +91,10 @@ static const char *authorization_url(struct request *rq, const struct journey *j
         a,
         "%s%cresponse_type=code&client_id=%s&redirect_uri=%s&scope=%s&state=%s&nonce=%s"
         "&code_challenge=%s&code_challenge_method=S256",
-        endpoint, strchr(endpoint, '?') == NULL ? '?' : '&', form_encode(a, j->provider.client_id),
-        form_encode(a, redirect_uri(a)), form_encode(a, j->provider.scopes), j->state.state,
-        j->state.nonce, base64url_encode(a, d.bytes, SHA256_SIZE));
+        endpoint, strchr(endpoint, '?') == NULL ? '?' : '&',
+        percent_encode(a, j->provider.client_id), percent_encode(a, redirect_uri(a)),
+        percent_encode(a, j->provider.scopes), j->state.state, j->state.nonce,
+        base64url_encode(a, d.bytes, SHA256_SIZE));
 }
 
 /* GET /v1/login/{tenant}/{provider} */
@@ -196,7 +197,7 @@ static enum err redeem(struct request *rq, const struct journey *j, const char *
 {
     struct arena *a = rq->arena;
     struct opening o = {.rq = rq, .journey = j};
-    const char *client = form_encode(a, j->provider.client_id);
+    const char *client = percent_encode(a, j->provider.client_id);
     struct outbound_reply reply;
     struct outbound call = {.url = j->issuer.token_endpoint};
     const char *why = NULL;
@@ -208,13 +209,13 @@ static enum err redeem(struct request *rq, const struct journey *j, const char *
     call.form = arena_printf(a,
                              "grant_type=authorization_code&code=%s&redirect_uri=%s"
                              "&code_verifier=%s&client_id=%s",
-                             form_encode(a, code), form_encode(a, redirect_uri(a)),
+                             percent_encode(a, code), percent_encode(a, redirect_uri(a)),
                              j->state.verifier, client);
     if (j->issuer.secret_post) {
-        call.form = arena_printf(a, "%s&client_secret=%s", call.form, form_encode(a, o.secret));
+        call.form = arena_printf(a, "%s&client_secret=%s", call.form, percent_encode(a, o.secret));
     } else {
         call.user = client;
-        call.password = form_encode(a, o.secret);
+        call.password = percent_encode(a, o.secret);
     }
     e = outbound_send(a, &call, &reply, &why);
     return e == OK ? read_tokens(rq, &reply, id_token) : unreachable(rq, e, why);

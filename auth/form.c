@@ -6,44 +6,10 @@
 char *form_decode(struct arena *a, const char *text, size_t length)
 {
     char *out = arena_alloc(a, length + 1);
-    size_t n = 0;
+    long n = percent_decode(text, length, true, out);
 
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] == '%' && i + 2 < length &&
-            hex_decode(arena_copy(a, text + i + 1, 2), out + n, 1))
-            i += 2;
-        else if (text[i] == '%')
-            return NULL;
-        else
-            out[n] = (char)(text[i] == '+' ? ' ' : text[i]);
-        if (out[n++] == '\0')
-            return NULL;
-    }
-    return utf8_valid(out, n) ? out : NULL;
-}
-
-static bool plain(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-const char *form_encode(struct arena *a, const char *text)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    char *out = arena_alloc(a, 3 * strlen(text) + 1);
-    size_t n = 0;
-
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if (plain((char)*c)) {
-            out[n++] = (char)*c;
-            continue;
-        }
-        out[n++] = '%';
-        out[n++] = digits[*c >> 4];
-        out[n++] = digits[*c & 15];
-    }
-    return out;
+    return n >= 0 && memchr(out, '\0', (size_t)n) == NULL && utf8_valid(out, (size_t)n) ? out
+                                                                                        : NULL;
 }
 
 static enum err add(struct arena *a, struct form *f, const char *name, const char *value,

@@ -23,6 +23,5 @@ const char *form_get(const struct form *f, const char *name);
 
 /* One value, decoded; NULL when it is malformed or hides a NUL. */
 char *form_decode(struct arena *a, const char *text, size_t length);
-const char *form_encode(struct arena *a, const char *text);
 
 #endif

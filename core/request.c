@@ -152,31 +152,6 @@ enum err request_reply(struct request *rq, const struct field *fields, const voi
     return reply_text(rq, &t);
 }
 
-static bool unreserved(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-/* RFC 3986 §2.1. */
-static const char *percent_encode(struct arena *a, const char *text)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    char *out = arena_alloc(a, 3 * strlen(text) + 1);
-    size_t n = 0;
-
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if (unreserved((char)*c)) {
-            out[n++] = (char)*c;
-            continue;
-        }
-        out[n++] = '%';
-        out[n++] = digits[*c >> 4];
-        out[n++] = digits[*c & 15];
-    }
-    return out;
-}
-
 static const char *next_link(struct request *rq, const char *next)
 {
     const char *link =

@@ -29,6 +29,16 @@ void hex_encode(const void *data, size_t length, char *out);
 /* Exactly 2 * length lower- or upper-case digits and the end of text. */
 bool hex_decode(const char *text, void *out, size_t length);
 
+/* RFC 3986 §2.1. The byte of an escape ("%2f"); -1 for two digits that are none, or cut off by
+ * left, which counts text's bytes from the '%'. */
+int percent_byte(const char *text, size_t left);
+/* Every escape as its byte, and in a form (application/x-www-form-urlencoded) '+' as a blank. out
+ * has room for length bytes; gives their count, or -1 for a malformed escape. What the bytes may be
+ * is the caller's to judge. */
+long percent_decode(const char *text, size_t length, bool form, char *out);
+/* All but letters, digits and -._~ escaped; an arena string. */
+char *percent_encode(struct arena *a, const char *text);
+
 /* RFC 4648 §4 with padding, and §5 without. The encoders return an arena string. The decoders are
  * strict (alphabet, padding, zero trailing bits), write at most max bytes and return the count, or
  * -1. */

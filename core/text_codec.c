@@ -42,6 +42,56 @@ bool hex_decode(const char *text, void *out, size_t length)
     return text[2 * length] == '\0';
 }
 
+int percent_byte(const char *text, size_t left)
+{
+    int high = left > 2 ? hex_digit(text[1]) : -1;
+    int low = high < 0 ? -1 : hex_digit(text[2]);
+
+    return low < 0 ? -1 : high << 4 | low;
+}
+
+long percent_decode(const char *text, size_t length, bool form, char *out)
+{
+    long n = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        int byte = form && text[i] == '+' ? ' ' : (unsigned char)text[i];
+
+        if (text[i] == '%') {
+            byte = percent_byte(text + i, length - i);
+            i += 2;
+        }
+        if (byte < 0)
+            return -1;
+        out[n++] = (char)byte;
+    }
+    return n;
+}
+
+static bool unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+char *percent_encode(struct arena *a, const char *text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *out = arena_alloc(a, 3 * strlen(text) + 1);
+    size_t n = 0;
+
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+        if (unreserved((char)*c)) {
+            out[n++] = (char)*c;
+            continue;
+        }
+        out[n++] = '%';
+        out[n++] = digits[*c >> 4];
+        out[n++] = digits[*c & 15];
+    }
+    return out;
+}
+
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

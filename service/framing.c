@@ -31,25 +31,7 @@ static bool has_control(const char *value)
     return false;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* The byte an escape stands for, or -1. */
-static int escaped(const char *percent)
-{
-    int high = hex_digit(percent[1]);
-    int low = high < 0 ? -1 : hex_digit(percent[2]);
-
-    return low < 0 ? -1 : high * 16 + low;
-}
+enum { ESCAPE = 3 };
 
 /* Is the segment, up to the next '/' or the end of the path, "." or "..", however it is written? */
 static bool is_dots(const char *segment)
@@ -59,8 +41,8 @@ static bool is_dots(const char *segment)
     while (*segment != '\0' && *segment != '/' && *segment != '?') {
         if (*segment == '.')
             segment++;
-        else if (*segment == '%' && escaped(segment) == '.')
-            segment += 3;
+        else if (*segment == '%' && percent_byte(segment, ESCAPE) == '.')
+            segment += ESCAPE;
         else
             return false;
         dots++;
@@ -70,14 +52,14 @@ static bool is_dots(const char *segment)
 
 static const char *check_escape(const char *percent, bool in_path)
 {
-    int byte = escaped(percent);
+    int byte = percent_byte(percent, ESCAPE); /* reads no further than the end */
 
     if (byte < 0)
         return in_path ? "the path has a % without two hexadecimal digits" : NULL;
     if (byte == 0)
         return "the request target has a %00";
-    if (in_path && (byte == '/' || byte == '\\'))
-        return "the path has an escaped slash or backslash";
+    if (in_path && byte == '\\')
+        return "the path has an escaped backslash";
     return NULL;
 }
 

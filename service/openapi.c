@@ -7,14 +7,14 @@
 
 #include <string.h>
 
-/* "{file+}" is ours; OpenAPI knows only "{file}". */
+/* "{file+}" and "{namespace%}" are ours; OpenAPI knows only "{file}". */
 static json_t *path_text(const char *path)
 {
     struct text t = text_new(512);
     json_t *text;
 
     for (const char *c = path; *c != '\0'; c++)
-        if (*c != '+' || c[1] != '}')
+        if ((*c != '+' && *c != '%') || c[1] != '}')
             text_add(&t, c, 1);
     text = json_string(t.data);
     text_free(&t);
@@ -26,7 +26,7 @@ static json_t *path_parameters(const char *path)
     json_t *list = json_array();
 
     for (const char *open = strchr(path, '{'); open != NULL; open = strchr(open + 1, '{')) {
-        size_t length = strcspn(open + 1, "+}");
+        size_t length = strcspn(open + 1, "%+}");
 
         json_array_append_new(list,
                               json_pack("{s:s%, s:s, s:b, s:{s:s}}", "name", open + 1, length, "in",

@@ -27,11 +27,12 @@ const unsigned routes_count = sizeof(table) / sizeof(table[0]);
 
 enum { METHODS_MAX = 6, PARTS_MAX = 64, TARGET_MAX = 8192 };
 
-/* One place in the tree of paths. literal is NULL for {arg} and {arg+}. */
+/* One place in the tree of paths. literal is NULL for {arg}, {arg%} and {arg+}. */
 struct node {
     const char *literal;
     size_t length;
-    bool rest; /* {arg+}: all that is left of the path */
+    bool rest;    /* {arg+}: all that is left of the path */
+    bool slashes; /* {arg%}: a name of another system, which may have slashes, escaped */
     struct node *first_child;
     struct node *next;
     const struct route *routes[METHODS_MAX];
@@ -43,12 +44,13 @@ static struct node *child_for(struct node *parent, const char *part, size_t leng
 {
     bool argument = *part == '{';
     bool rest = argument && part[length - 2] == '+';
+    bool slashes = argument && part[length - 2] == '%';
     struct node **at = &parent->first_child;
 
     for (; *at != NULL; at = &(*at)->next) {
         const struct node *n = *at;
 
-        if (argument ? n->literal == NULL && n->rest == rest
+        if (argument ? n->literal == NULL && n->rest == rest && n->slashes == slashes
                      : n->literal != NULL && n->length == length &&
                            strncmp(n->literal, part, length) == 0)
             return *at;
@@ -59,6 +61,7 @@ static struct node *child_for(struct node *parent, const char *part, size_t leng
     (*at)->literal = argument ? NULL : part;
     (*at)->length = length;
     (*at)->rest = rest;
+    (*at)->slashes = slashes;
     return *at;
 }
 
@@ -83,52 +86,41 @@ void routes_open(void)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* The byte that "%41" stands for; -1 when it is malformed. */
-static int percent(const char *text, size_t left)
-{
-    int high = left > 2 ? hex_digit(text[1]) : -1;
-    int low = high < 0 ? -1 : hex_digit(text[2]);
-
-    return low < 0 ? -1 : high * 16 + low;
-}
-
-/* Percent-decode; NULL when it is malformed or hides a control character. */
+/* NULL when it is malformed or hides a control character. */
 static char *decode(struct arena *a, const char *text, size_t length, bool form)
 {
     char *out = arena_alloc(a, length + 1);
-    size_t n = 0;
+    long n = percent_decode(text, length, form, out);
 
-    for (size_t i = 0; i < length; i++, n++) {
-        int byte = form && text[i] == '+' ? ' ' : (unsigned char)text[i];
-
-        if (text[i] == '%') {
-            byte = percent(text + i, length - i);
-            i += 2;
-        }
-        if (byte < 0x20 || byte == 0x7f)
+    for (long i = 0; i < n; i++)
+        if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
             return NULL;
-        out[n] = (char)byte;
-    }
-    return utf8_valid(out, n) ? out : NULL;
+    return n >= 0 && utf8_valid(out, (size_t)n) ? out : NULL;
 }
 
+/* No part of the path, and no piece between slashes that were escaped, is "." or "..". */
 static bool part_safe(const char *part)
 {
-    return part != NULL && *part != '\0' && strcmp(part, ".") != 0 && strcmp(part, "..") != 0 &&
-           strpbrk(part, "/\\") == NULL;
+    if (part == NULL || *part == '\0' || strchr(part, '\\') != NULL)
+        return false;
+    for (const char *piece = part; piece != NULL; piece = strchr(piece, '/')) {
+        size_t length;
+
+        piece += *piece == '/';
+        length = strcspn(piece, "/");
+        if (length > 0 && length <= 2 && strncmp(piece, "..", length) == 0)
+            return false;
+    }
+    return true;
 }
 
+/* raw: as it came; its slashes, if any, were escaped. */
 struct parts {
-    const char *items[PARTS_MAX];
+    struct part {
+        const char *text;
+        const char *raw;
+        bool slashes;
+    } items[PARTS_MAX];
     size_t count;
 };
 
@@ -140,15 +132,18 @@ static bool split(struct request *rq, const char *path, size_t length, struct pa
     if (length == 0 || *path != '/')
         return false;
     for (const char *p = path + 1; p <= end;) {
+        struct part *part = &parts->items[parts->count];
         size_t n = strcspn(p, "/");
 
         if (p + n > end)
             n = (size_t)(end - p);
-        if (parts->count == PARTS_MAX)
+        if (parts->count++ == PARTS_MAX)
             return false;
-        parts->items[parts->count] = decode(rq->arena, p, n, false);
-        if (!part_safe(parts->items[parts->count++]))
+        part->text = decode(rq->arena, p, n, false);
+        if (!part_safe(part->text))
             return false;
+        part->slashes = strchr(part->text, '/') != NULL;
+        part->raw = part->slashes ? arena_copy(rq->arena, p, n) : part->text;
         p += n + 1;
     }
     return true;
@@ -159,8 +154,16 @@ static const char *join(struct arena *a, const struct parts *parts, size_t from)
     const char *path = "";
 
     for (size_t i = from; i < parts->count; i++)
-        path = arena_printf(a, "%s%s%s", path, i == from ? "" : "/", parts->items[i]);
+        path = arena_printf(a, "%s%s%s", path, i == from ? "" : "/", parts->items[i].raw);
     return path;
+}
+
+static bool any_slashes(const struct parts *parts, size_t from)
+{
+    for (size_t i = from; i < parts->count; i++)
+        if (parts->items[i].slashes)
+            return true;
+    return false;
 }
 
 static bool same_literal(const struct node *n, const char *part)
@@ -172,13 +175,15 @@ static bool same_literal(const struct node *n, const char *part)
 static const struct node *walk(struct request *rq, const struct parts *parts, size_t at,
                                const struct node *n, size_t taken);
 
-/* Through an {arg}, which takes one part, or an {arg+}, which takes all that are left. */
+/* Through an {arg}, which takes one part, an {arg%}, which takes one whose slashes are escaped too,
+ * or an {arg+}, which takes all that are left. */
 static const struct node *walk_argument(struct request *rq, const struct parts *parts, size_t at,
                                         const struct node *n, size_t taken)
 {
-    if (taken == PATH_ARGS_MAX)
+    if (taken == PATH_ARGS_MAX ||
+        (n->rest ? any_slashes(parts, at) : parts->items[at].slashes && !n->slashes))
         return NULL;
-    rq->args[taken] = n->rest ? join(rq->arena, parts, at) : parts->items[at];
+    rq->args[taken] = n->rest ? join(rq->arena, parts, at) : parts->items[at].text;
     return walk(rq, parts, n->rest ? parts->count : at + 1, n, taken + 1);
 }
 
@@ -191,7 +196,7 @@ static const struct node *walk(struct request *rq, const struct parts *parts, si
     if (at == parts->count)
         return n->routes[0] == NULL ? NULL : n;
     for (const struct node *c = n->first_child; c != NULL && found == NULL; c = c->next)
-        if (same_literal(c, parts->items[at]))
+        if (same_literal(c, parts->items[at].text))
             found = walk(rq, parts, at + 1, c, taken);
     for (const struct node *c = n->first_child; c != NULL && found == NULL; c = c->next)
         if (c->literal == NULL)
@@ -253,6 +258,8 @@ enum err route_find(struct request *rq, const char *method, const char *target)
         return fail(rq, ERR_INVALID, "the query is not well formed, or has over %d parameters",
                     PAIRS_MAX);
     n = walk(rq, &parts, 0, &root, 0);
+    if (n == NULL && any_slashes(&parts, 0))
+        return fail(rq, ERR_INVALID, "the path has an escaped slash where none may be");
     if (n == NULL)
         return ERR_NOT_FOUND;
     rq->route = method_of(n, method);

@@ -15,8 +15,9 @@ static void comes_back(struct arena *a, const struct form *f)
     struct form again;
 
     for (size_t i = 0; i < f->count; i++)
-        text = arena_printf(a, "%s%s%s=%s", text, i == 0 ? "" : "&",
-                            form_encode(a, f->pairs[i].name), form_encode(a, f->pairs[i].value));
+        text =
+            arena_printf(a, "%s%s%s=%s", text, i == 0 ? "" : "&",
+                         percent_encode(a, f->pairs[i].name), percent_encode(a, f->pairs[i].value));
     if (form_parse(a, text, strlen(text), &again, &why) != OK || again.count != f->count)
         abort();
     for (size_t i = 0; i < f->count; i++)

@@ -41,7 +41,7 @@ def route_of(method, path):
 
 def fill(path, project="credit"):
     path = path.replace("{project}", project)
-    return re.sub(r"{[a-z_]+\+?}", "absent", path)
+    return re.sub(r"{[a-z_]+[+%]?}", "absent", path)
 
 
 class Heard:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Marquez's read routes over what was taken: namespaces, jobs, runs, datasets, lineage, columns, events, search."""
+import urllib.parse
 import uuid
 
 import pytest
@@ -107,3 +108,20 @@ def test_another_project_sees_none_of_it(told):
     assert get(stranger, "/search?q=e")["totalCount"] == 0
     assert get(stranger, "/events/lineage")["totalCount"] == 0
     assert stranger.get("/api/v1/lineage?nodeId=dataset:warehouse:clean").status_code == 404
+
+
+def test_names_with_slashes_are_one_part_of_the_path(told):
+    """As Marquez' clients send them: s3%3A%2F%2Fbucket."""
+    scientist, bucket = told["data-scientist"], "s3://lake.example/raw"
+    out = {"namespace": bucket, "name": "/year=2026/cents.parquet"}
+    assert post(scientist, run_event("COMPLETE", uuid.uuid4(), "load/nightly", [], [out], at="2026-01-03T00:00:00Z")).ok
+    namespace, name = (urllib.parse.quote(t, safe="") for t in (bucket, out["name"]))
+    assert "%2F" in namespace and get(scientist, f"/namespaces/{namespace}")["name"] == bucket
+    found = get(scientist, f"/namespaces/{namespace}/datasets")["datasets"]
+    assert [d["name"] for d in found] == [out["name"]]
+    assert get(scientist, f"/namespaces/{namespace}/datasets/{name}")["name"] == out["name"]
+    job = get(scientist, "/namespaces/credit/jobs/load%2Fnightly")
+    assert job["outputs"] == [out] and get(scientist, "/namespaces/credit/jobs/load%2fnightly/runs")["totalCount"] == 1
+    assert told.foreign_admin.get(f"/api/v1/namespaces/{namespace}").status_code == 404
+    for elsewhere in ("/v1/projects/credit%2Fmodels", "/api/v1/namespaces/credit%2Fjobs/x%2F..%2Fy", "/api%2Fv1/namespaces"):
+        assert scientist.get(elsewhere).status_code == 400
