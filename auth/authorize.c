@@ -8,6 +8,7 @@
 #include "auth/second_factor.h"
 #include "auth/session.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { CHALLENGE = 43, AGE_MAX = 365 * 86400, TEXT_LONGEST = 1000 };
@@ -66,15 +67,39 @@ static const char *check_challenge(struct request *rq, const struct authorize *z
     return NULL;
 }
 
+/* OpenID Connect Core §3.1.2.1: words, of which none stands alone. */
+static bool prompt_valid(const char *prompt)
+{
+    static const char words[] = "login consent select_account";
+    const char *rest = prompt == NULL ? "" : prompt;
+
+    if (prompt != NULL && strcmp(prompt, "none") == 0)
+        return true;
+    while (*(rest += strspn(rest, " ")) != '\0') {
+        char word[sizeof(words)];
+        size_t length = strcspn(rest, " ");
+
+        if (length >= sizeof(word))
+            return false;
+        (void)snprintf(word, sizeof(word), "%.*s", (int)length, rest);
+        if (!scope_has(words, word))
+            return false;
+        rest += length;
+    }
+    return true;
+}
+
 static const char *check_wishes(struct request *rq, struct authorize *z)
 {
     const char *age = form_get(&z->form, "max_age");
     uint64_t seconds = 0;
 
     z->max_age = -1;
-    if (z->prompt != NULL && strcmp(z->prompt, "none") != 0 && strcmp(z->prompt, "login") != 0 &&
-        strcmp(z->prompt, "consent") != 0 && strcmp(z->prompt, "select_account") != 0)
-        return say(rq, "invalid_request", "prompt must be none, login, consent or select_account");
+    if (!prompt_valid(z->prompt))
+        return say(rq, "invalid_request",
+                   "prompt must be none, or of login, consent and select_account");
+    if (z->acr != NULL && !scope_has(z->acr, "pwd") && !scope_has(z->acr, "mfa"))
+        return say(rq, "unmet_authentication_requirements", "acr_values has neither pwd nor mfa");
     if (age != NULL && !uint_parse(age, AGE_MAX, &seconds))
         return say(rq, "invalid_request", "max_age is no number of seconds");
     if (age != NULL)
@@ -140,15 +165,22 @@ enum err authorize_answer(struct request *rq, const struct authorize *z, const c
                                           percent_encode(a, access_jwt_issuer())));
 }
 
+static bool is_too_old(const struct authorize *z, int64_t since_ms)
+{
+    return z->max_age >= 0 && (time_now_ms() - since_ms) / 1000 > z->max_age;
+}
+
+/* "mfa" without "pwd" beside it: a second factor, as fresh as the sign-in is to be. */
+bool authorize_is_weak(const struct authorize *z, int64_t mfa_ms)
+{
+    return z->acr != NULL && !scope_has(z->acr, "pwd") && (mfa_ms == 0 || is_too_old(z, mfa_ms));
+}
+
 bool authorize_needs_sign_in(const struct authorize *z)
 {
-    int64_t age = (time_now_ms() - z->session.auth_ms) / 1000;
-
-    return !z->signed_in ||
-           (z->prompt != NULL &&
-            (strcmp(z->prompt, "login") == 0 || strcmp(z->prompt, "select_account") == 0)) ||
-           (z->max_age >= 0 && age > z->max_age) ||
-           (z->acr != NULL && strcmp(z->acr, "mfa") == 0 && z->session.mfa_ms == 0);
+    return !z->signed_in || scope_has(z->prompt, "login") ||
+           scope_has(z->prompt, "select_account") || is_too_old(z, z->session.auth_ms) ||
+           authorize_is_weak(z, z->session.mfa_ms);
 }
 
 struct consent {
@@ -178,7 +210,7 @@ enum err authorize_needs_consent(struct request *rq, const struct authorize *z, 
     struct consent c = {.db = rq->db, .principal = rq->caller.id, .client = z->client.id};
     enum err e;
 
-    *out = z->prompt != NULL && strcmp(z->prompt, "consent") == 0;
+    *out = scope_has(z->prompt, "consent");
     if (*out || !z->client.third_party)
         return OK;
     e = db_tx(rq->db, TX_POINT, z->client.tenant_id, find_consent, &c);

@@ -32,6 +32,8 @@ MUST_CHECK enum err authorize_read(struct request *rq, struct authorize *z, cons
 enum err authorize_answer(struct request *rq, const struct authorize *z, const char *error);
 /* Must the person be asked to sign in (again)? */
 bool authorize_needs_sign_in(const struct authorize *z);
+/* Is a session whose second factor was shown then (0: never) too weak for acr_values? */
+bool authorize_is_weak(const struct authorize *z, int64_t mfa_ms);
 MUST_CHECK enum err authorize_needs_consent(struct request *rq, const struct authorize *z,
                                             bool *out);
 enum err authorize_sign_in_page(struct request *rq, const struct authorize *z, unsigned status,

@@ -40,13 +40,23 @@ static enum err give_code(struct request *rq, struct authorize *z)
     return authorize_answer(rq, z, NULL);
 }
 
+/* Somebody who is there, and only too weakly so (OpenID Connect Core Error Code
+ * unmet_authentication_requirements). */
+static const char *silent_error(const struct authorize *z)
+{
+    return z->signed_in && authorize_is_weak(z, z->session.mfa_ms)
+               ? "unmet_authentication_requirements"
+               : "login_required";
+}
+
 static enum err go_on(struct request *rq, struct authorize *z)
 {
     bool asks;
 
+    if (authorize_needs_sign_in(z) && !wants_silence(z))
+        return authorize_sign_in_page(rq, z, 200, NULL);
     if (authorize_needs_sign_in(z))
-        return wants_silence(z) ? authorize_answer(rq, z, "login_required")
-                                : authorize_sign_in_page(rq, z, 200, NULL);
+        return authorize_answer(rq, z, silent_error(z));
     TRY(authorize_needs_consent(rq, z, &asks));
     if (asks)
         return wants_silence(z) ? authorize_answer(rq, z, "consent_required")
@@ -95,6 +105,10 @@ static enum err sign_in_and_go_on(struct request *rq, struct authorize *z)
         return e;
     }
     TRY(e);
+    if (authorize_is_weak(z, z->who.mfa_ms)) {
+        rq->detail = "this account has no second factor";
+        return authorize_answer(rq, z, "unmet_authentication_requirements");
+    }
     opaque_make(rq->arena, COOKIE_PREFIX, z->client.tenant_id, &z->cookie);
     TRY(authorize_needs_consent(rq, z, &asks));
     if (!asks)

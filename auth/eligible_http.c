@@ -5,6 +5,7 @@
 #include "auth/binding.h"
 #include "auth/handlers.h"
 #include "auth/place.h"
+#include "auth/second_factor.h"
 #include "auth/session.h"
 
 #include <string.h>
@@ -224,8 +225,7 @@ static enum err may_ask(struct request *rq, const struct eligible *e, int64_t ho
     if (hours > e->max_hours)
         return place_invalid(rq, "hours", "is more than this eligibility gives");
     if (e->step_up && (s->circumstances.mfa_age_s < 0 || s->circumstances.mfa_age_s > STEP_UP_S))
-        return fail(rq, ERR_DENIED,
-                    "this needs a sign-in with a second factor in the last 15 minutes");
+        return second_factor_demand(rq, STEP_UP_S);
     return OK;
 }
 

@@ -177,13 +177,22 @@ enum err post_oauth_revoke(struct request *rq)
     return request_reply_json(rq, json_object());
 }
 
-/* GET /oauth2/userinfo (OpenID Connect Core §5.3) */
+/* GET /oauth2/userinfo (OpenID Connect Core §5.3 and §5.4): a client learns what it was given the
+ * scopes for; a person asks with a token that has none. */
 enum err get_userinfo(struct request *rq)
 {
-    json_t *json =
-        json_pack("{s:s,s:s}", "sub", rq->caller.id, "preferred_username", rq->caller.name);
-    enum err e = grant_person(rq, NULL, json);
+    const struct claims *c = &session_of(rq)->claims;
+    unsigned tells = c->kind == TOKEN_ACCESS ? c->tells : TELLS_ALL;
+    json_t *json;
+    enum err e;
 
+    if ((tells & TELLS_SUBJECT) == 0)
+        return oauth_fail(rq, ERR_DENIED, "insufficient_scope", "the token lacks scope openid");
+    json = json_pack("{s:s}", "sub", rq->caller.id);
+    e = grant_person(rq,
+                     arena_printf(rq->arena, "%s %s", (tells & TELLS_PROFILE) != 0 ? "profile" : "",
+                                  (tells & TELLS_EMAIL) != 0 ? "email" : ""),
+                     json);
     if (e != OK) {
         json_decref(json);
         return e;

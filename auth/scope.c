@@ -77,6 +77,10 @@ void scope_limit(const char *scope, struct claims *claims)
 {
     char word[WORD_MAX];
 
+    claims->tells = scope == NULL ? TELLS_ALL
+                                  : (scope_has(scope, "openid") ? TELLS_SUBJECT : 0U) |
+                                        (scope_has(scope, "profile") ? TELLS_PROFILE : 0U) |
+                                        (scope_has(scope, "email") ? TELLS_EMAIL : 0U);
     claims->limited = scope != NULL && !scope_has(scope, all);
     claims->scope = (struct action_set){{0}};
     if (!claims->limited)

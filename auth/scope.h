@@ -14,7 +14,8 @@ bool scope_valid(const char *scope);
 bool scope_has(const char *scope, const char *word);
 /* Does outer cover every word of inner? */
 bool scope_within(const char *inner, const char *outer);
-/* Limit claims to the actions of the scope; NULL limits nothing. */
+/* Limit claims to the actions of the scope, and to what it lets a client know; NULL limits nothing.
+ */
 void scope_limit(const char *scope, struct claims *claims);
 
 #endif

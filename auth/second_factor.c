@@ -103,12 +103,20 @@ enum err second_factor_check(struct request *rq, const char *code, struct sign_i
                          "recovery code does too");
 }
 
-static enum err too_old(struct request *rq, const struct factors *f)
+/* RFC 9470 §3: what a client must ask the issuer for, to come back with a better token. */
+enum err second_factor_demand(struct request *rq, int64_t max_age)
 {
+    request_set_header(rq, "WWW-Authenticate",
+                       arena_printf(rq->arena,
+                                    "Bearer realm=\"chancery\", "
+                                    "error=\"insufficient_user_authentication\", "
+                                    "error_description=\"a fresh second factor is needed\", "
+                                    "acr_values=\"mfa\", max_age=%lld",
+                                    (long long)max_age));
     return fail(rq, ERR_STEP_UP,
                 "this needs a second factor shown within %lld s; POST /v1/me/step-up takes its "
                 "code, /v1/me/step-up/passkey a passkey",
-                (long long)f->max_age);
+                (long long)max_age);
 }
 
 static int64_t age_of(int64_t mfa_ms)
@@ -126,13 +134,15 @@ enum err second_factor_fresh(struct request *rq)
     TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, &f));
     if ((!f.totp && !f.webauthn && !f.required) || age_of(s->claims.mfa_ms) <= f.max_age)
         return OK;
-    return too_old(rq, &f);
+    return second_factor_demand(rq, f.max_age);
 }
 
 enum err second_factor_own(struct request *rq, int64_t mfa_ms, struct factors *out)
 {
     TRY(factors_of(rq->db, rq->caller.tenant_id, rq->caller.id, out));
-    return (!out->totp && !out->webauthn) || age_of(mfa_ms) <= out->max_age ? OK : too_old(rq, out);
+    return (!out->totp && !out->webauthn) || age_of(mfa_ms) <= out->max_age
+               ? OK
+               : second_factor_demand(rq, out->max_age);
 }
 
 enum err second_factor_person(struct request *rq)

@@ -23,6 +23,8 @@ MUST_CHECK enum err second_factor_check(struct request *rq, const char *code, st
 /* A privileged act of the request's caller: ERR_STEP_UP unless a second factor is fresh, for those
  * who have one and where the tenant asks for it (RFC 9470). */
 MUST_CHECK enum err second_factor_fresh(struct request *rq);
+/* Refuse with ERR_STEP_UP and the challenge of RFC 9470. max_age: seconds. */
+enum err second_factor_demand(struct request *rq, int64_t max_age);
 /* The caller changes what second factors there are: whoever has one shows it first. mfa_ms: when it
  * was last shown. ERR_STEP_UP; fills *out. */
 MUST_CHECK enum err second_factor_own(struct request *rq, int64_t mfa_ms, struct factors *out);

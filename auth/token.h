@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 /* What a credential was found to say. It names a principal and nothing of what that one may. */
+enum { TELLS_SUBJECT = 1, TELLS_PROFILE = 2, TELLS_EMAIL = 4, TELLS_ALL = 7 };
 enum token_kind { TOKEN_NONE, TOKEN_ACCESS, TOKEN_PERSONAL };
 struct claims {
     enum token_kind kind;
@@ -23,6 +24,7 @@ struct claims {
     int64_t mfa_ms;          /* with a second factor; 0 for none */
     bool limited;            /* to the actions of its scope */
     struct action_set scope; /* if it is */
+    unsigned tells;          /* what of its bearer an access token lets a client know: TELLS_… */
 };
 
 /* Credentials found good, by the SHA-256 of their exact bytes: a hit costs about a microsecond,

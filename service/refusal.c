@@ -157,7 +157,7 @@ static void reply_page(struct request *rq, enum err e)
 }
 
 /* RFC 9110 §11.6.1; RFC 6749 §5.2 for clients; RFC 6750 §3.1, where a token that was shown is
- * refused; RFC 9470 when a second factor is needed. */
+ * refused; RFC 9470 when a second factor is needed, of which auth may have said more. */
 static void challenge(struct request *rq, enum err e)
 {
     bool client = e == ERR_CREDENTIALS && rq->route != NULL && rq->route->dialect == DIALECT_OAUTH;
@@ -169,7 +169,7 @@ static void challenge(struct request *rq, enum err e)
                            client  ? "Basic realm=\"chancery\""
                            : shown ? "Bearer realm=\"chancery\", error=\"invalid_token\""
                                    : "Bearer realm=\"chancery\"");
-    if (e == ERR_STEP_UP)
+    if (e == ERR_STEP_UP && !has_header(&rq->reply, "WWW-Authenticate"))
         request_set_header(rq, "WWW-Authenticate",
                            "Bearer realm=\"chancery\", "
                            "error=\"insufficient_user_authentication\", acr_values=\"mfa\"");

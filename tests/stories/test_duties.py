@@ -139,7 +139,7 @@ def test_step_up_is_asked_for_where_it_is_wanted(world, admin):
     eligible = admin.ok("POST", "/v1/eligible", {"principal": ann.name, "role": "tenant-admin", "scope": "tenant",
                                                  "step_up": True, "approval": False})
     reply = ann.post("/v1/activations", {"eligible": eligible["id"], "justification": "break glass"})
-    assert reply.status_code == 403 and "second factor" in reply.text
+    assert reply.status_code == 401 and "max_age=900" in reply.headers["WWW-Authenticate"] and "second factor" in reply.text
 
 
 def test_e1_who_may_not_give_a_role_may_not_let_others_ask_for_it(world, admin):

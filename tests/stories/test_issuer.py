@@ -12,6 +12,7 @@ import pytest
 import requests
 from oauth import AUTHORIZE, REDIRECT, TOKEN, App, Browser, answer, b64
 from service import BUILD, Client, person
+from test_second_factor import enrol, totp
 
 counter = iter(range(1000))
 
@@ -109,6 +110,61 @@ def test_prompt_login_and_max_age_ask_again(app, ann, browser):
 def test_prompt_none_without_a_session_is_login_required(app, browser):
     got = answer(browser.get(AUTHORIZE, app.ask(prompt="none")[0]))
     assert got["error"] == "login_required" and got["iss"]
+
+
+def app_page(app, browser, person, **changes):
+    """What the sign-in page answers to the password."""
+    page = browser.get(AUTHORIZE, app.ask(**changes)[0])
+    assert 'name="password"' in page.text, "asked again, though signed in"
+    return browser.submit(page, user=person.name, password=person.password)
+
+
+def test_acr_values_ask_for_a_second_factor(world, app, browser):
+    """RFC 9470, and unmet_authentication_requirements where nobody could help it."""
+    carl = newcomer(world)
+    weak, unmet = app.ask(acr_values="mfa", prompt="none")[0], "unmet_authentication_requirements"
+    assert answer(browser.get(AUTHORIZE, weak))["error"] == "login_required"
+    app.sign_in(browser, carl)
+    assert answer(browser.get(AUTHORIZE, weak))["error"] == unmet
+    assert answer(browser.get(AUTHORIZE, app.ask(acr_values="phr phrh")[0]))["error"] == unmet
+    assert "code" in answer(browser.get(AUTHORIZE, app.ask(acr_values="mfa pwd")[0])), "either will do"
+    assert answer(app_page(app, browser, carl, acr_values="mfa"))["error"] == unmet, "there is no second factor"
+    secret, _ = enrol(carl)
+    page = app_page(app, browser, carl, acr_values="urn:other mfa")
+    assert page.status_code == 401 and "second factor" in page.text
+    wanted, verifier = app.ask(acr_values="mfa", max_age="60")
+    page = browser.submit(browser.get(AUTHORIZE, wanted), user=carl.name, password=carl.password, code=totp(secret))
+    told = claims(app.redeem(answer(page)["code"], verifier).json()["id_token"])
+    assert told["acr"] == "mfa" and set(told["amr"]) == {"pwd", "otp", "mfa"}
+    assert "code" in answer(browser.get(AUTHORIZE, weak)), "and the browser stays so"
+    world.service.sql("UPDATE chancery.login_session SET mfa_at = now() - interval '1 hour' WHERE kind = 'browser'")
+    stale = app.ask(acr_values="mfa", max_age="60", prompt="none")[0]
+    assert answer(browser.get(AUTHORIZE, stale))["error"] == unmet
+
+
+def test_prompt_is_a_list(app, ann, browser):
+    app.sign_in(browser, ann)
+    assert 'name="password"' in browser.get(AUTHORIZE, app.ask(prompt="consent login")[0]).text
+    for wrong in ("none login", "silent", "login silent"):
+        assert answer(browser.get(AUTHORIZE, app.ask(prompt=wrong)[0]))["error"] == "invalid_request"
+
+
+def test_userinfo_tells_what_the_scope_is_for(world, app, browser):
+    dora = newcomer(world)
+    world.service.sql("UPDATE chancery.principal SET display_name = 'Dora', email = 'dora@acme.example'"
+                      f" WHERE name = '{dora.name}'")
+
+    def told(scope):
+        token = app.tokens(browser, dora, scope=scope)["access_token"]
+        return Client(world.service, token).get("/oauth2/userinfo")
+
+    sub = claims(dora.token)["sub"]
+    assert told("openid chancery").json() == {"sub": sub}
+    assert told("openid email").json() == {"sub": sub, "email": "dora@acme.example", "email_verified": False}
+    assert told("openid profile").json() == {"sub": sub, "preferred_username": dora.name, "name": "Dora"}
+    reply = told("profile chancery")
+    assert (reply.status_code, reply.json()["error"]) == (403, "insufficient_scope")
+    assert dora.ok("GET", "/oauth2/userinfo")["email"] == "dora@acme.example", "one's own token tells all"
 
 
 def test_clients_of_others_need_consent_once(world, ann, browser):

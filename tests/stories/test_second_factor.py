@@ -43,7 +43,7 @@ def test_a_second_factor_is_asked_for_from_then_on(world):
     ann = newcomer(world)
     secret, recovery = enrol(ann)
     reply = login(ann)
-    assert (reply.status_code, code_of(reply)) == (403, "step-up") and reply.json()["error"]["target"] == "code"
+    assert (reply.status_code, code_of(reply)) == (401, "step-up") and reply.json()["error"]["target"] == "code"
     assert "insufficient_user_authentication" in reply.headers["WWW-Authenticate"]
     assert login(ann, code="000000").status_code == 401
     code = totp(secret, 0)
@@ -86,8 +86,10 @@ def test_privileged_acts_need_a_fresh_second_factor_of_who_has_one(world):
                                ("POST", "/v1/bindings", {"principal": "the-reader", "role": "reader", "scope": "tenant"}),
                                ("POST", "/v1/oauth/clients", {"name": "x"})]:
         reply = old.request(method, path, body)
-        assert (reply.status_code, code_of(reply)) == (403, "step-up"), (path, reply.text)
-        assert 'error="insufficient_user_authentication"' in reply.headers["WWW-Authenticate"]
+        assert (reply.status_code, code_of(reply)) == (401, "step-up"), (path, reply.text)
+        challenge = reply.headers["WWW-Authenticate"]
+        assert challenge.startswith("Bearer ") and 'error="insufficient_user_authentication"' in challenge, challenge
+        assert 'acr_values="mfa", max_age=900' in challenge
     assert old.get("/v1/users").status_code == 200
     boss.ok("POST", "/v1/users", {"name": f"made-{boss.name}-1"})
     assert old.post("/v1/me/step-up", {"code": "000000"}).status_code == 403
@@ -104,7 +106,7 @@ def test_a_tenant_may_ask_it_of_everybody(world):
     boss.ok("PUT", "/v1/mfa-policy", {"required": True, "max_age": 600})
     try:
         reply = boss.post("/v1/users", {"name": "x"})
-        assert (reply.status_code, code_of(reply)) == (403, "step-up")
+        assert (reply.status_code, code_of(reply)) == (401, "step-up") and "max_age=600" in reply.headers["WWW-Authenticate"]
         enrol(boss)
         boss.ok("POST", "/v1/users", {"name": f"made-{boss.name}"})
     finally:
