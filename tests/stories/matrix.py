@@ -297,7 +297,7 @@ class Cast:
 
 
 def args_of(route):
-    return re.findall(r"{([a-z_]+)\+?}", route["path"])
+    return re.findall(r"{([a-z_]+)[+%]?}", route["path"])
 
 
 def names_its_own(route):
@@ -345,7 +345,7 @@ class Asking:
         path = route["path"]
         for name in args_of(route):
             value = self.project(route, identity, relation) if name == "project" else self.value(route, name, relation)
-            path = re.sub(r"{%s\+?}" % name, value, path, count=1)
+            path = re.sub(rf"{{{name}[+%]?}}", value, path, count=1)
         return path
 
     def ask(self, wire, route, identity, relation):
