@@ -30,7 +30,7 @@ void access_jwt_add_sign_in(json_t *claims, const struct bearer *b)
     json_t *list;
 
     json_object_set_new(claims, "auth_time", json_integer(at / SECOND_MS));
-    if (b->amr == NULL)
+    if (b->amr == NULL || *b->amr == '\0') /* a machine, or somebody who was signed in elsewhere */
         return;
     list = json_array();
     for (const char *p = b->amr; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " "))

@@ -22,7 +22,7 @@ struct bearer {
     const char *scope;      /* NULL: all its bearer may */
     int64_t auth_ms;        /* when its bearer signed in; 0: now */
     int64_t mfa_ms;         /* with a second factor; 0 for none */
-    const char *amr;        /* how, separated by blanks; NULL for not at all (machines) */
+    const char *amr;        /* how, separated by blanks; "" for elsewhere, NULL for not at all */
 };
 
 void access_jwt_start(const struct service *service);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/authorize.h"
 
+#include "auth/login_cookie.h"
 #include "auth/passkey.h"
+#include "auth/provider.h"
+#include "auth/scope.h"
 
 #include <string.h>
+
+enum { PROVIDERS_SHOWN = 10 };
 
 /* Browsers check form-action again when we redirect: the client's origin, or its scheme. */
 static const char *origin_of(struct arena *a, const char *uri)
@@ -43,6 +48,54 @@ void authorize_inputs(struct text *t, const char *tenant, const char *user)
                  "autocomplete=\"one-time-code\">\n<button>Sign in</button></form>\n");
 }
 
+/* What comes after a sign-in elsewhere: the same request, but not asking for a sign-in again. */
+static const char *back_of(struct arena *a, const struct authorize *z)
+{
+    const char *back = "/oauth2/authorize?";
+
+    for (size_t i = 0; authorize_parameters[i] != NULL; i++) {
+        const char *name = authorize_parameters[i];
+        const char *value = form_get(&z->form, name);
+
+        if (value != NULL && strcmp(name, "prompt") != 0 && strcmp(name, "max_age") != 0)
+            back = arena_printf(a, "%s%s%s=%s", back, strchr(back, '=') == NULL ? "" : "&", name,
+                                percent_encode(a, value));
+    }
+    return scope_has(z->prompt, "consent") ? arena_printf(a, "%s&prompt=consent", back) : back;
+}
+
+struct elsewhere {
+    struct db *db;
+    struct rows providers;
+};
+
+static enum err find_providers(void *arg)
+{
+    struct elsewhere *w = arg;
+
+    return provider_list(w->db, NULL, PROVIDERS_SHOWN, &w->providers);
+}
+
+/* Links to the tenant's identity providers; the page does without when they cannot be read. */
+static void add_providers(struct request *rq, struct text *t, const struct authorize *z)
+{
+    const char *back = back_of(rq->arena, z);
+    struct elsewhere w = {.db = rq->db};
+    const struct provider *all;
+
+    if (strlen(back) > LOGIN_BACK_MAX ||
+        db_tx(rq->db, TX_POINT, z->client.tenant_id, find_providers, &w) != OK)
+        return;
+    all = w.providers.items;
+    for (size_t i = 0; i < w.providers.count; i++) {
+        text_printf(t, "<p><a href=\"/v1/login/%s/%s?%sback=%s\">Sign in at ", z->client.tenant,
+                    all[i].name, z->prompt != NULL || z->max_age >= 0 ? "fresh=1&amp;" : "",
+                    percent_encode(rq->arena, back));
+        page_text(t, all[i].name);
+        text_puts(t, "</a></p>\n");
+    }
+}
+
 static const char *client_name(const struct authorize *z)
 {
     return *z->client.display_name == '\0' ? z->client.name : z->client.display_name;
@@ -67,6 +120,7 @@ enum err authorize_sign_in_page(struct request *rq, const struct authorize *z, u
     }
     begin_form(rq, &t, z);
     authorize_inputs(&t, z->client.tenant, form_get(&z->form, "user"));
+    add_providers(rq, &t, z);
     return authorize_send_page(rq, &t, status, origin_of(rq->arena, z->want.redirect_uri), &z->who);
 }
 

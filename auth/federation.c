@@ -51,6 +51,8 @@ enum err federation_read(struct arena *a, const struct provider *p, const json_t
         .user_name = text_of(claims, "preferred_username", 255),
         .display_name = text_of(claims, "name", 200),
         .email = text_of(claims, "email", 254),
+        .sid = text_of(claims, "sid", 255),
+        .auth_ms = 1000 * json_integer_value(json_object_get(claims, "auth_time")),
         .overage = p->group_claim != NULL && is_overage(claims, p->group_claim),
     };
     if (out->subject == NULL || count > GROUPS_MAX)
@@ -122,11 +124,17 @@ static enum err make_person(struct request *rq, const struct provider *p, const 
                             P_TEXT(f->email), P_TEXT(p->created_by)));
 }
 
+enum err federation_known(struct db *db, const struct provider *p, const char *subject,
+                          struct person *out)
+{
+    return db_one(db, &federation_known_sql, person_columns, out,
+                  PARAMS(P_TEXT(p->id), P_TEXT(p->issuer), P_TEXT(subject)));
+}
+
 static enum err find_person(struct request *rq, const struct provider *p, const struct federated *f,
                             struct person *out)
 {
-    enum err e = db_one(rq->db, &federation_known_sql, person_columns, out,
-                        PARAMS(P_TEXT(p->id), P_TEXT(p->issuer), P_TEXT(f->subject)));
+    enum err e = federation_known(rq->db, p, f->subject, out);
 
     if (e != ERR_NOT_FOUND)
         return e;

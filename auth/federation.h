@@ -14,6 +14,8 @@ struct federated {
     const char *display_name;
     const char *email;
     struct texts groups; /* names of groups here */
+    const char *sid;     /* of its session, by which it may end ours; NULL for none */
+    int64_t auth_ms;     /* when it signed the person in, as far as it says; 0 */
     bool overage; /* the provider left the groups out of the token, since they are too many */
 };
 
@@ -29,6 +31,11 @@ struct person {
 };
 MUST_CHECK enum err federation_enter(struct request *rq, const struct provider *p,
                                      const struct federated *f, struct person *out);
+/* The principal of a subject; ERR_NOT_FOUND. In a transaction of the tenant. */
+MUST_CHECK enum err federation_known(struct db *db, const struct provider *p, const char *subject,
+                                     struct person *out);
+/* enum jws_alg of what the provider may sign with. */
+unsigned provider_algorithms(const struct provider *p);
 /* Read claims. Texts are borrowed from them. */
 MUST_CHECK enum err federation_read(struct arena *a, const struct provider *p, const json_t *claims,
                                     struct federated *out);

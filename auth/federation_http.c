@@ -6,7 +6,9 @@
 #include "auth/handlers.h"
 #include "auth/issuer.h"
 #include "auth/login_cookie.h"
+#include "auth/login_session.h"
 #include "auth/outbound.h"
+#include "auth/page.h"
 #include "auth/sign_in.h"
 #include "auth/snapshot.h"
 
@@ -24,6 +26,8 @@ struct journey {
     struct login_state state;
     struct federated federated;
     struct person person;
+    struct sign_in who;
+    struct opaque handle; /* of the session that begins */
 };
 
 static const char *redirect_uri(struct arena *a)
@@ -81,6 +85,22 @@ static const char *random_text(struct arena *a)
     return base64url_encode(a, bytes, sizeof(bytes));
 }
 
+/* Pages of ours alone, so that nobody is sent elsewhere by our name. */
+static bool back_valid(const char *back)
+{
+    static const char *const pages[] = {"/oauth2/authorize?", "/device", "/passkeys"};
+
+    for (size_t i = 0; strlen(back) <= LOGIN_BACK_MAX && i < sizeof(pages) / sizeof(pages[0]);
+         i++) {
+        size_t length = strlen(pages[i]);
+
+        if (strncmp(back, pages[i], length) == 0 &&
+            (pages[i][length - 1] == '?' || back[length] == '\0' || back[length] == '?'))
+            return strpbrk(back, "\\#\r\n") == NULL;
+    }
+    return false;
+}
+
 static const char *authorization_url(struct request *rq, const struct journey *j)
 {
     struct arena *a = rq->arena;
@@ -90,14 +110,16 @@ static const char *authorization_url(struct request *rq, const struct journey *j
     return arena_printf(
         a,
         "%s%cresponse_type=code&client_id=%s&redirect_uri=%s&scope=%s&state=%s&nonce=%s"
-        "&code_challenge=%s&code_challenge_method=S256",
+        "&code_challenge=%s&code_challenge_method=S256%s",
         endpoint, strchr(endpoint, '?') == NULL ? '?' : '&',
         percent_encode(a, j->provider.client_id), percent_encode(a, redirect_uri(a)),
         percent_encode(a, j->provider.scopes), j->state.state, j->state.nonce,
-        base64url_encode(a, d.bytes, SHA256_SIZE));
+        base64url_encode(a, d.bytes, SHA256_SIZE),
+        request_query(rq, "fresh") == NULL ? "" : "&prompt=login");
 }
 
-/* GET /v1/login/{tenant}/{provider} */
+/* GET /v1/login/{tenant}/{provider}. ?back=: a page of ours, to which the browser comes back signed
+ * in; without it the callback answers with an access token. ?fresh=: ask for the password there. */
 enum err get_federated_login(struct request *rq)
 {
     struct journey j = {.person = {.id = NULL}};
@@ -106,6 +128,8 @@ enum err get_federated_login(struct request *rq)
 
     if (!name_valid(rq->args[0]) || !name_valid(rq->args[1]))
         return fail(rq, ERR_INVALID, "there is no such tenant or identity provider");
+    if (request_query(rq, "back") != NULL && !back_valid(request_query(rq, "back")))
+        return fail(rq, ERR_INVALID, "back: must be a page of this service");
     TRY(find(rq, rq->args[0], rq->args[1], &j));
     e = issuer_find(rq->arena, j.provider.issuer, &j.issuer, &why);
     if (e != OK)
@@ -116,6 +140,7 @@ enum err get_federated_login(struct request *rq)
                                    .state = random_text(rq->arena),
                                    .nonce = random_text(rq->arena),
                                    .verifier = random_text(rq->arena),
+                                   .back = request_query(rq, "back"),
                                    .expires = time_now_ms() / 1000 + LOGIN_SECONDS};
     TRY(login_cookie_set(rq, &j.state, LOGIN_SECONDS));
     request_status(rq, 303);
@@ -221,7 +246,7 @@ static enum err redeem(struct request *rq, const struct journey *j, const char *
     return e == OK ? read_tokens(rq, &reply, id_token) : unreachable(rq, e, why);
 }
 
-static unsigned algorithms_of(const struct provider *p)
+unsigned provider_algorithms(const struct provider *p)
 {
     unsigned set = 0;
 
@@ -235,7 +260,7 @@ static enum err believe(struct request *rq, struct journey *j, const char *id_to
     const struct foreign_rules rules = {.issuer = j->provider.issuer,
                                         .audience = j->provider.client_id,
                                         .nonce = j->state.nonce,
-                                        .algs = algorithms_of(&j->provider),
+                                        .algs = provider_algorithms(&j->provider),
                                         .now = time_now_ms() / 1000,
                                         .skew = SKEW_S,
                                         .lifetime_max = ID_TOKEN_S};
@@ -250,9 +275,12 @@ static enum err believe(struct request *rq, struct journey *j, const char *id_to
                : fail(rq, ERR_CREDENTIALS, "the ID token is refused: its claims are malformed");
 }
 
+/* A person, and a session that the provider may end. What the provider says of second factors is
+ * not taken over: here none was shown. */
 static enum err arrive(struct request *rq)
 {
     struct journey *j = rq->work;
+    int64_t now = time_now_ms();
 
     TRY(federation_enter(rq, &j->provider, &j->federated, &j->person));
     rq->caller.kind = PRINCIPAL_USER;
@@ -262,24 +290,41 @@ static enum err arrive(struct request *rq)
     request_audit(rq, "identity_provider", json_string(j->provider.name));
     if (j->federated.overage)
         request_audit(rq, "groups_overage", json_true());
-    return OK;
+    j->who = (struct sign_in){.tenant_id = j->tenant.tenant_id,
+                              .id = j->person.id,
+                              .amr = "",
+                              .auth_ms = j->federated.auth_ms > 0 && j->federated.auth_ms < now
+                                             ? j->federated.auth_ms
+                                             : now};
+    opaque_make(rq->arena, COOKIE_PREFIX, j->tenant.tenant_id, &j->handle);
+    TRY(login_session_begin(rq, &j->who, j->state.back == NULL ? "federated" : "browser",
+                            &j->handle));
+    return login_session_from(rq->db, j->handle.id, j->provider.id, j->federated.sid);
 }
 
 static enum err welcome(struct request *rq, const struct journey *j)
 {
-    json_t *more = json_pack("{s:s,s:s}", "tenant", j->tenant.tenant, "user", j->person.name);
+    json_t *more;
 
+    request_set_header(rq, "Referrer-Policy", "no-referrer");
+    if (j->state.back != NULL) {
+        login_session_set_cookie(rq, j->handle.text);
+        return page_redirect(rq, j->state.back);
+    }
+    more = json_pack("{s:s,s:s}", "tenant", j->tenant.tenant, "user", j->person.name);
     if (j->federated.overage)
         json_object_set_new(more, "warning",
                             json_string("the identity provider says this account is in too many "
                                         "groups to name them; no group of it counts here"));
-    request_set_header(rq, "Referrer-Policy", "no-referrer");
     return sign_in_reply(rq,
                          &(struct bearer){.tenant_id = j->tenant.tenant_id,
                                           .tenant = j->tenant.tenant,
                                           .id = j->person.id,
                                           .name = j->person.name,
-                                          .kind = "user"},
+                                          .kind = "user",
+                                          .session_id = j->handle.id,
+                                          .auth_ms = j->who.auth_ms,
+                                          .amr = j->who.amr},
                          more);
 }
 

@@ -23,8 +23,8 @@ static bool text_is(const json_t *value, const char *wanted)
 
 /* RFC 8725 §3.10 and §3.11: keys come from the issuer's set, never from the token; an access token
  * or a logout token is no ID token. */
-enum err foreign_token_header(const struct jwt_parts *parts, unsigned algs, const char **kid,
-                              const char **why)
+enum err foreign_token_header(const struct jwt_parts *parts, const struct foreign_rules *rules,
+                              const char **kid, const char **why)
 {
     static const char *const closed[] = {"crit", "b64", "zip", "jku", "jwk", "x5u", "x5c"};
     const json_t *type = json_object_get(parts->header, "typ");
@@ -34,9 +34,10 @@ enum err foreign_token_header(const struct jwt_parts *parts, unsigned algs, cons
     for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
         if (json_object_get(parts->header, closed[i]) != NULL)
             return refuse(why, "the header has a member it should not have");
-    if ((jws_alg_find(alg) & algs) == 0)
+    if ((jws_alg_find(alg) & rules->algs) == 0)
         return refuse(why, "alg is not one that this provider may use");
-    if (type != NULL && !text_is(type, "JWT"))
+    if (type != NULL && !text_is(type, "JWT") &&
+        (rules->type == NULL || !text_is(type, rules->type)))
         return refuse(why, "typ is not the kind of token that is needed");
     if (!json_is_string(id) || json_string_length(id) == 0 ||
         json_string_length(id) > FOREIGN_KID_MAX)
@@ -123,8 +124,9 @@ enum err foreign_token_check(const struct jwt_parts *p, const struct foreign_rul
         return refuse(why, "iss is not the issuer");
     if (!audience_fits(p->claims, r->audience))
         return refuse(why, "aud is not us");
-    if (!json_is_string(sub) || json_string_length(sub) == 0 || json_string_length(sub) > 255 ||
-        strlen(json_string_value(sub)) != json_string_length(sub))
+    if (!(sub == NULL && r->subject_optional) &&
+        (!json_is_string(sub) || json_string_length(sub) == 0 || json_string_length(sub) > 255 ||
+         strlen(json_string_value(sub)) != json_string_length(sub)))
         return refuse(why, "sub is missing or malformed");
     if (r->nonce != NULL && !text_is(json_object_get(p->claims, "nonce"), r->nonce))
         return refuse(why, "nonce is not the one that was sent");

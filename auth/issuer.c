@@ -331,7 +331,7 @@ enum err issuer_token(struct arena *a, const char *token, const struct foreign_r
     enum err e;
 
     TRY(jwt_unpack(a, token, strlen(token), &parts, why));
-    TRY(foreign_token_header(&parts, rules->algs, &kid, why));
+    TRY(foreign_token_header(&parts, rules, &kid, why));
     TRY(key_of(a, rules->issuer, kid, &key, why));
     e = foreign_token_check(&parts, rules, &key, why);
     EVP_PKEY_free(key.key);

@@ -33,7 +33,9 @@ void jwks_clear(struct jwks *set);
 struct foreign_rules {
     const char *issuer;
     const char *audience;
-    const char *nonce;    /* NULL: none is asked for */
+    const char *nonce; /* NULL: none is asked for */
+    const char *type;  /* typ that is taken beside "JWT" and none; NULL for no other */
+    bool subject_optional;
     unsigned algs;        /* of enum jws_alg */
     int64_t now;          /* seconds */
     int64_t skew;         /* how far iat and nbf may lie ahead */
@@ -46,7 +48,8 @@ MUST_CHECK enum err foreign_token_check(const struct jwt_parts *parts,
                                         const struct foreign_rules *rules, const struct jwk *key,
                                         const char **why);
 /* What can be judged of the header without a key; *kid is what it names. */
-MUST_CHECK enum err foreign_token_header(const struct jwt_parts *parts, unsigned algs,
-                                         const char **kid, const char **why);
+MUST_CHECK enum err foreign_token_header(const struct jwt_parts *parts,
+                                         const struct foreign_rules *rules, const char **kid,
+                                         const char **why);
 
 #endif

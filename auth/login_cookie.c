@@ -22,6 +22,7 @@ static const struct field state_fields[] = {
     TEXT(struct login_state, state, 64),
     TEXT(struct login_state, nonce, 64),
     TEXT(struct login_state, verifier, 64),
+    OPT_TEXT(struct login_state, back, LOGIN_BACK_MAX),
     INT(struct login_state, expires, 0, INT64_MAX),
     FIELDS_END,
 };

@@ -15,9 +15,11 @@ struct login_state {
     const char *state;
     const char *nonce;
     const char *verifier;
-    int64_t expires; /* seconds since 1970 */
+    const char *back; /* path of a page of ours to go on to; NULL for none */
+    int64_t expires;  /* seconds since 1970 */
 };
 
+enum { LOGIN_BACK_MAX = 1800 };
 void login_cookie_start(const struct service *service);
 MUST_CHECK enum err login_cookie_set(struct request *rq, const struct login_state *s,
                                      int64_t seconds);

@@ -14,7 +14,7 @@ enum { BROWSER_S = 12 * 3600, FAMILY_S = 30 * 86400 };
 struct login_session {
     const char *id;
     const char *principal_id;
-    const char *kind;      /* "password", "browser" or "client" */
+    const char *kind;      /* "password", "federated", "browser" or "client" */
     const char *parent_id; /* the browser session a client's comes from; NULL for none */
     const char *client_id; /* row id; NULL unless kind is "client" */
     const char *client;    /* its name */
@@ -44,13 +44,21 @@ MUST_CHECK enum err login_session_end(struct db *db, const char *id, const char 
 /* All of a principal; except: the id of one that stays, with its browser; NULL for none. */
 MUST_CHECK enum err login_session_end_all(struct db *db, const char *principal_id,
                                           const char *except, const char *why);
+/* The provider at which this session's person was signed in, and its sid (NULL for none). */
+MUST_CHECK enum err login_session_from(struct db *db, const char *id, const char *provider_id,
+                                       const char *sid);
+/* All that come from the provider: of this sid and this principal, of whom one may be NULL; of both
+ * NULL all. *ended may be NULL. */
+MUST_CHECK enum err login_session_end_from(struct db *db, const char *provider_id, const char *sid,
+                                           const char *principal_id, int64_t *ended);
 MUST_CHECK enum err login_session_factor(struct db *db, const char *id, const char *amr);
 
 /* Does it go on, and is it this principal's? ERR_NOT_FOUND. Not inside a transaction that runs. */
 MUST_CHECK enum err login_session_alive(struct db *db, const char *tenant_id, const char *id,
                                         const char *principal_id);
 
-/* A session of the request's caller: kind is "password" or "browser". For request_tx bodies. */
+/* A session of the request's caller: kind is "password", "federated" or "browser". For request_tx
+ * bodies. */
 MUST_CHECK enum err login_session_begin(struct request *rq, const struct sign_in *who,
                                         const char *kind, struct opaque *handle);
 /* Whose browser is it? ERR_NOT_FOUND for nobody's. Not inside a transaction that runs. On OK

@@ -115,6 +115,30 @@ enum err login_session_end_all(struct db *db, const char *principal_id, const ch
                          P_TEXT(except == NULL || *except == 0 ? NULL : except), P_TEXT(why)));
 }
 
+QUERY(login_session_from_sql, "UPDATE login_session SET provider_id = $2::uuid, provider_sid = $3"
+                              " WHERE tenant_id = current_tenant() AND id = $1::uuid");
+
+enum err login_session_from(struct db *db, const char *id, const char *provider_id, const char *sid)
+{
+    return db_change(db, &login_session_from_sql,
+                     PARAMS(P_TEXT(id), P_TEXT(provider_id), P_TEXT(sid)));
+}
+
+QUERY(login_session_end_from_sql,
+      "WITH ending AS (SELECT id FROM login_session WHERE tenant_id = current_tenant()"
+      " AND provider_id = $1::uuid AND ($2::text IS NULL OR provider_sid = $2)"
+      " AND ($3::uuid IS NULL OR principal_id = $3::uuid))"
+      " UPDATE login_session s SET ended_at = now(), ended_why = 'ended by the identity provider'"
+      " FROM ending e WHERE s.tenant_id = current_tenant() AND s.ended_at IS NULL"
+      " AND (s.id = e.id OR s.parent_id = e.id)");
+
+enum err login_session_end_from(struct db *db, const char *provider_id, const char *sid,
+                                const char *principal_id, int64_t *ended)
+{
+    return db_run(db, &login_session_end_from_sql, ended,
+                  PARAMS(P_TEXT(provider_id), P_TEXT(sid), P_TEXT(principal_id)));
+}
+
 QUERY(login_session_factor_sql,
       "UPDATE login_session SET mfa_at = now(), amr = $2 WHERE tenant_id = current_tenant()"
       " AND id = $1::uuid AND ended_at IS NULL");

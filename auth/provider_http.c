@@ -6,6 +6,7 @@
 #include "auth/handlers.h"
 #include "auth/jwks.h"
 #include "auth/listing.h"
+#include "auth/login_session.h"
 #include "auth/outbound.h"
 #include "auth/session.h"
 
@@ -186,13 +187,16 @@ enum err get_identity_provider(struct request *rq)
     return request_reply(rq, provider_fields, &p);
 }
 
-/* DELETE /v1/identity-providers/{provider}. Who came from there stays, but cannot sign in there. */
+/* DELETE /v1/identity-providers/{provider}. Who came from there stays, but is signed
+ * out and cannot sign in there. */
 enum err delete_identity_provider(struct request *rq)
 {
     struct provider p;
 
     request_object(rq, "identity-providers/%s", rq->args[0]);
     TRY(provider_find(rq->db, rq->args[0], &p));
+    auth_mark_policy_changed(rq);
+    TRY(login_session_end_from(rq->db, p.id, NULL, NULL, NULL));
     TRY(envelope_drop(rq->db, p.id));
     TRY(provider_delete(rq->db, p.id));
     return request_reply_empty(rq);

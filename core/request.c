@@ -103,12 +103,22 @@ void request_add_header(struct request *rq, const char *name, const char *value)
         r->headers[r->headers_count++] = (struct pair){.name = name, .value = value};
 }
 
+/* RFC 6265 §3: each cookie has a header of its own. */
+static bool is_other_cookie(const char *name, const char *one, const char *other)
+{
+    size_t length = strcspn(one, "=");
+
+    return strcasecmp(name, "set-cookie") == 0 &&
+           (strncmp(one, other, length) != 0 || other[length] != '=');
+}
+
 void request_set_header(struct request *rq, const char *name, const char *value)
 {
     struct reply *r = &rq->reply;
 
     for (size_t i = 0; i < r->headers_count; i++)
-        if (strcasecmp(r->headers[i].name, name) == 0) {
+        if (strcasecmp(r->headers[i].name, name) == 0 &&
+            !is_other_cookie(name, r->headers[i].value, value)) {
             r->headers[i].value = value;
             return;
         }

@@ -53,7 +53,7 @@ CREATE TABLE login_session (
     tenant_id    uuid        NOT NULL,
     id           uuid        NOT NULL,
     principal_id uuid        NOT NULL,
-    kind         text        NOT NULL CONSTRAINT login_session_kind CHECK (kind IN ('password', 'browser', 'client')),
+    kind         text        NOT NULL CONSTRAINT login_session_kind CHECK (kind IN ('password', 'federated', 'browser', 'client')),
     parent_id    uuid,
     client_id    uuid,
     scope        text        NOT NULL DEFAULT '',
@@ -74,7 +74,7 @@ CREATE TABLE login_session (
     CONSTRAINT login_session_browser CHECK ((kind = 'browser') = (hash IS NOT NULL)),
     CONSTRAINT login_session_of_client CHECK ((kind = 'client') = (client_id IS NOT NULL))
 );
-COMMENT ON TABLE login_session IS 'Somebody has signed in: by password, in a browser, or to a client, whose refresh tokens are its family.';
+COMMENT ON TABLE login_session IS 'Somebody has signed in: by password, elsewhere, in a browser, or to a client, whose refresh tokens are its family.';
 COMMENT ON COLUMN login_session.hash IS 'SHA-256 of the browser''s cookie.';
 CREATE INDEX login_session_by_principal ON login_session (tenant_id, principal_id);
 CREATE INDEX login_session_by_parent ON login_session (tenant_id, parent_id);

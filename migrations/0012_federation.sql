@@ -89,6 +89,26 @@ COMMENT ON TABLE federated_identity IS 'Who someone is at a provider, by its iss
 CREATE UNIQUE INDEX federated_identity_by_principal ON federated_identity (tenant_id, provider_id, principal_id);
 CALL tenant_table('federated_identity', 'SELECT, INSERT, UPDATE');
 
+ALTER TABLE login_session
+    ADD COLUMN provider_id  uuid,
+    ADD COLUMN provider_sid text CONSTRAINT login_session_provider_sid CHECK (length(provider_sid) <= 255),
+    ADD CONSTRAINT login_session_provider FOREIGN KEY (tenant_id, provider_id) REFERENCES identity_provider
+        ON DELETE SET NULL (provider_id);
+COMMENT ON COLUMN login_session.provider_id IS 'Where its person was signed in; NULL for here.';
+COMMENT ON COLUMN login_session.provider_sid IS 'The provider''s own name of its session (sid), by which it may end this one.';
+CREATE INDEX login_session_by_provider ON login_session (tenant_id, provider_id);
+
+CREATE TABLE logout_token (
+    tenant_id   uuid        NOT NULL,
+    provider_id uuid        NOT NULL,
+    jti         bytea       NOT NULL CONSTRAINT logout_token_jti CHECK (length(jti) = 32),
+    expires_at  timestamptz NOT NULL,
+    CONSTRAINT logout_token_key PRIMARY KEY (tenant_id, provider_id, jti),
+    CONSTRAINT logout_token_provider FOREIGN KEY (tenant_id, provider_id) REFERENCES identity_provider ON DELETE CASCADE
+);
+COMMENT ON TABLE logout_token IS 'SHA-256 of the jti of every logout token taken: each is good once (OpenID Connect Back-Channel Logout §2.6).';
+CALL tenant_table('logout_token', 'SELECT, INSERT, DELETE');
+
 -- Workloads that show a token of their own platform.
 
 CREATE TABLE workload_trust (
