@@ -9,6 +9,7 @@
 #include "auth/login_session.h"
 #include "auth/outbound.h"
 #include "auth/page.h"
+#include "auth/scope.h"
 #include "auth/sign_in.h"
 #include "auth/snapshot.h"
 
@@ -110,12 +111,14 @@ static const char *authorization_url(struct request *rq, const struct journey *j
     return arena_printf(
         a,
         "%s%cresponse_type=code&client_id=%s&redirect_uri=%s&scope=%s&state=%s&nonce=%s"
-        "&code_challenge=%s&code_challenge_method=S256%s",
+        "&code_challenge=%s&code_challenge_method=S256%s%s%s",
         endpoint, strchr(endpoint, '?') == NULL ? '?' : '&',
         percent_encode(a, j->provider.client_id), percent_encode(a, redirect_uri(a)),
         percent_encode(a, j->provider.scopes), j->state.state, j->state.nonce,
         base64url_encode(a, d.bytes, SHA256_SIZE),
-        request_query(rq, "fresh") == NULL ? "" : "&prompt=login");
+        request_query(rq, "fresh") == NULL ? "" : "&prompt=login",
+        j->provider.acr_values == NULL ? "" : "&acr_values=",
+        j->provider.acr_values == NULL ? "" : percent_encode(a, j->provider.acr_values));
 }
 
 /* GET /v1/login/{tenant}/{provider}. ?back=: a page of ours, to which the browser comes back signed
@@ -255,6 +258,15 @@ unsigned provider_algorithms(const struct provider *p)
     return set;
 }
 
+/* Asking is no more than a wish (Core §3.1.2.1): what counts is what the token says. */
+static bool strong_enough(const struct provider *p, const json_t *claims)
+{
+    const char *acr = json_string_value(json_object_get(claims, "acr"));
+
+    return p->acr_values == NULL ||
+           (acr != NULL && strchr(acr, ' ') == NULL && scope_has(p->acr_values, acr));
+}
+
 static enum err believe(struct request *rq, struct journey *j, const char *id_token)
 {
     const struct foreign_rules rules = {.issuer = j->provider.issuer,
@@ -270,6 +282,9 @@ static enum err believe(struct request *rq, struct journey *j, const char *id_to
 
     if (e != OK)
         return unreachable(rq, e, why);
+    if (!strong_enough(&j->provider, claims))
+        return fail(rq, ERR_CREDENTIALS,
+                    "the ID token is refused: its acr is none of the provider's acr_values");
     return federation_read(rq->arena, &j->provider, claims, &j->federated) == OK
                ? OK
                : fail(rq, ERR_CREDENTIALS, "the ID token is refused: its claims are malformed");

@@ -12,6 +12,7 @@ struct provider {
     const char *client_id;
     struct texts algorithms; /* of its ID tokens */
     const char *scopes;
+    const char *acr_values;    /* words, of which one must be the acr of its ID tokens; NULL: any */
     const char *provisioning;  /* "jit" or "provisioned" */
     const char *subject_claim; /* of provisioned: equals a SCIM user's externalId */
     const char *group_claim;   /* NULL: groups are not taken from tokens */

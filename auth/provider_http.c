@@ -21,6 +21,7 @@ struct new_provider {
     const char *client_secret;
     struct texts algorithms;
     const char *scopes;
+    const char *acr_values;
     const char *provisioning;
     const char *subject_claim;
     const char *group_claim;
@@ -36,6 +37,7 @@ const struct field new_provider_fields[] = {
     TEXT(struct new_provider, client_secret, 1000),
     OPT_TEXTS(struct new_provider, algorithms, 4),
     OPT_TEXT(struct new_provider, scopes, 500),
+    OPT_TEXT(struct new_provider, acr_values, 500),
     CHOICE(struct new_provider, provisioning, provisionings),
     OPT_TEXT(struct new_provider, subject_claim, 100),
     OPT_TEXT(struct new_provider, group_claim, 100),
@@ -99,14 +101,22 @@ static enum err check_admission(struct request *rq, const struct new_provider *n
     return OK;
 }
 
+/* RFC 6749 §3.3, with blanks between words. */
+static bool words_valid(const char *words)
+{
+    for (; *words != '\0'; words++)
+        if (*words < ' ' || *words == '"' || *words == '\\' || *words > '~')
+            return false;
+    return true;
+}
+
 /* "openid" is what makes it OpenID Connect. */
 static enum err check_scopes(struct request *rq, const char *scopes)
 {
     const char *at = strstr(scopes, "openid");
 
-    for (const char *c = scopes; *c != '\0'; c++)
-        if (*c < ' ' || *c == '"' || *c == '\\' || *c > '~')
-            return invalid(rq, "scopes", "has a character that scopes may not have");
+    if (!words_valid(scopes))
+        return invalid(rq, "scopes", "has a character that scopes may not have");
     return at != NULL && (at == scopes || at[-1] == ' ') && (at[6] == ' ' || at[6] == '\0')
                ? OK
                : invalid(rq, "scopes", "must have openid among them");
@@ -124,6 +134,9 @@ static enum err understand(struct request *rq, struct new_provider *n)
         n->subject_claim = "sub";
     if (strcmp(n->subject_claim, "email") == 0)
         return invalid(rq, "subject_claim", "must not be email, which others can come to have");
+    if (n->acr_values != NULL &&
+        (!words_valid(n->acr_values) || n->acr_values[strspn(n->acr_values, " ")] == '\0'))
+        return invalid(rq, "acr_values", "must be words with blanks between them");
     TRY(check_algorithms(rq, &n->algorithms));
     TRY(check_scopes(rq, n->scopes));
     return check_groups(rq, n);
@@ -149,6 +162,7 @@ enum err post_identity_provider(struct request *rq)
                           .client_id = n.client_id,
                           .algorithms = n.algorithms,
                           .scopes = n.scopes,
+                          .acr_values = n.acr_values,
                           .provisioning = n.provisioning,
                           .subject_claim = n.subject_claim,
                           .group_claim = n.group_claim,

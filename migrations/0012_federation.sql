@@ -59,6 +59,7 @@ CREATE TABLE identity_provider (
     client_id     text        NOT NULL,
     algs          text[]      NOT NULL CONSTRAINT identity_provider_algs CHECK (cardinality(algs) > 0),
     scopes        text        NOT NULL DEFAULT 'openid profile email',
+    acr_values    text        CONSTRAINT identity_provider_acr_values CHECK (length(acr_values) BETWEEN 1 AND 500),
     provisioning  text        NOT NULL CONSTRAINT identity_provider_provisioning CHECK (provisioning IN ('jit', 'provisioned')),
     subject_claim text        NOT NULL DEFAULT 'sub',
     group_claim   text,
@@ -69,6 +70,7 @@ CREATE TABLE identity_provider (
     CONSTRAINT identity_provider_by_name UNIQUE (tenant_id, name)
 );
 COMMENT ON TABLE identity_provider IS 'Where a tenant''s people may sign in; the client secret is a sealed_value of the same id.';
+COMMENT ON COLUMN identity_provider.acr_values IS 'How its people must be signed in there: the acr of its ID tokens is one of these words. NULL: any will do.';
 COMMENT ON COLUMN identity_provider.group_map IS 'Value of the group claim to the name of a group here; other values give nothing.';
 COMMENT ON COLUMN identity_provider.subject_claim IS 'With provisioning "provisioned": the claim that must equal a SCIM user''s externalId at the first sign-in.';
 CALL tenant_table('identity_provider', 'SELECT, INSERT, DELETE');

@@ -239,6 +239,20 @@ def test_whoever_came_from_a_removed_provider_is_signed_out(world, app, idp):
     assert client.get("/v1/me").status_code == 401
 
 
+def test_how_somebody_signed_in_there_can_be_asked_for(world, idp):
+    """acr_values of a provider: asked for, and what the ID token says is what counts (ASVS 5.0, 6.8.4)."""
+    provider(world.admin, "strong", idp.issuer, acr_values="urn:mfa phr")
+    for acr, status in (("phr", 200), ("urn:mfa", 200), ("pwd", 401), (None, 401), ("urn:mfa phr", 401), (["phr"], 401)):
+        browser = Browser(world.service)
+        sent = browser.get("/v1/login/acme/strong").headers["Location"]
+        assert "acr_values=urn%3Amfa%20phr" in sent
+        reply = visit(idp, browser, sent, sub="strong-1", **({"acr": acr} if acr else {}))
+        assert reply.status_code == status, reply.text
+    reply = world.admin.post("/v1/identity-providers", {
+        "name": "x", "issuer": idp.issuer, "client_id": "c", "client_secret": "s", "provisioning": "jit", "acr_values": " "})
+    assert reply.status_code == 400 and reply.json()["error"]["target"] == "acr_values"
+
+
 def test_a_client_signs_its_person_out_by_id_token(world, app, idp):
     """RP-Initiated Logout with id_token_hint instead of client_id."""
     ann = Visitor(world, app, idp)
