@@ -209,7 +209,6 @@ enum err delete_identity_provider(struct request *rq)
 
     request_object(rq, "identity-providers/%s", rq->args[0]);
     TRY(provider_find(rq->db, rq->args[0], &p));
-    auth_mark_policy_changed(rq);
     TRY(login_session_end_from(rq->db, p.id, NULL, NULL, NULL));
     TRY(envelope_drop(rq->db, p.id));
     TRY(provider_delete(rq->db, p.id));

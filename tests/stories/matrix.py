@@ -107,6 +107,10 @@ class Canaries:
         self.args.update(user=REAL, account=REAL + "-bot", group=REAL, member=REAL)
         self.args["token"] = ok("POST", "/v1/tokens", {"name": mark("token")})["id"]
         self.args["session"] = self.scientist.ok("GET", "/v1/me/sessions")["value"][0]["id"]
+        self.args["passkey"] = self.service.sql(  # a browser would have to make one
+            "INSERT INTO chancery.webauthn_credential (tenant_id, id, principal_id, name, credential_id, public, algorithm,"
+            f" counter, synced) SELECT tenant_id, gen_random_uuid(), id, '{mark('passkey')}', decode(repeat('ca', 16), 'hex'),"
+            f" 'key', -7, 0, false FROM chancery.principal WHERE tenant_id = '{self.id}' AND name = '{REAL}' RETURNING id").strip()
 
     def policy(self):
         ok, mark = self.admin.ok, self.mark
