@@ -281,8 +281,8 @@ class Cast:
         self.add("denied", self.new("denied", ("data-scientist", "credit")),
                  {a for a in self.actions["data-scientist"] if not a.startswith("assets/")})
         admin.ok("POST", "/v1/denies", {"principals": ["m-denied"], "actions": ["assets/*"], "reason": "a wall", **credit})
-        soon = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1)).isoformat()
         self.add("expired-grant", self.new("expired"), set())
+        soon = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)).isoformat()
         admin.ok("POST", "/v1/bindings", {"principal": "m-expired", "role": "project-owner", "valid_until": soon, **credit})
         self.add("eligible", self.new("eligible"), set())
         admin.ok("POST", "/v1/eligible", {"principal": "m-eligible", "role": "project-owner", **credit})
@@ -297,7 +297,7 @@ class Cast:
         admin.ok("POST", "/v1/bindings", {"principal": "m-robot", "role": "reader", **credit})
         robot = Client(self.service, admin.ok("POST", "/v1/tokens", {"name": "t", "service_account": "m-robot"})["token"])
         self.add("service-account", robot, reader)
-        time.sleep(1.1)
+        time.sleep(3.1)
 
 
 def args_of(route):
