@@ -4,6 +4,7 @@
 #include "auth/outbound_guard.h"
 #include "core/text.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ struct call {
     bool refused;
     bool too_large;
     size_t headers; /* bytes */
+    struct curl_slist *lines; /* of headers that are sent */
     struct text body;
 };
 
@@ -105,6 +107,46 @@ enum err outbound_check(struct arena *a, const char *url, const char **why)
     struct call c = {.arena = a};
 
     return read_url(&c, url, why);
+}
+
+/* The host as an address, if it is one: 192.0.2.1 or [2001:db8::1]. */
+static bool literal(const char *host, struct sockaddr_storage *out)
+{
+    struct sockaddr_in *four = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
+    char bare[HOST_MAX];
+    size_t length = strlen(host);
+
+    memset(out, 0, sizeof(*out));
+    four->sin_family = AF_INET;
+    if (inet_pton(AF_INET, host, &four->sin_addr) == 1)
+        return true;
+    if (length < 2 || host[0] != '[' || length >= sizeof(bare))
+        return false;
+    (void)snprintf(bare, sizeof(bare), "%.*s", (int)length - 2, host + 1);
+    memset(out, 0, sizeof(*out));
+    six->sin6_family = AF_INET6;
+    return inet_pton(AF_INET6, bare, &six->sin6_addr) == 1;
+}
+
+enum err outbound_judge(struct arena *a, const char *url, const char **why)
+{
+    struct sockaddr_storage address;
+    struct call c = {.arena = a};
+    size_t length;
+
+    TRY(read_url(&c, url, why));
+    if (service != NULL && outbound_listed(service->config->outbound_private, c.host, c.port))
+        return OK;
+    *why = arena_printf(a, "%s is a loopback, private or reserved address", c.host);
+    length = strlen(c.host);
+    if (literal(c.host, &address))
+        return outbound_public((const struct sockaddr *)&address) ? OK : ERR_DENIED;
+    if (strcasecmp(c.host, "localhost") == 0 ||
+        (length > 10 && strcasecmp(c.host + length - 10, ".localhost") == 0))
+        return ERR_DENIED;
+    *why = NULL;
+    return OK;
 }
 
 /* A host's place is found by its name, or is the place of whoever was asked longest ago. */
@@ -188,6 +230,12 @@ static void set_up(CURL *curl, struct call *c, const struct outbound *o)
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, c);
     (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, "chancery");
+    for (size_t i = 0; o->headers != NULL && o->headers[i] != NULL; i++)
+        c->lines = curl_slist_append(c->lines, o->headers[i]);
+    if (c->lines != NULL)
+        (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, c->lines);
+    if (o->json != NULL)
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, o->json);
     if (o->form != NULL)
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, o->form);
     if (o->user != NULL) {
@@ -221,6 +269,7 @@ static enum err perform(struct call *c, const struct outbound *o, long *status, 
         e = ERR_UNAVAILABLE;
     }
     curl_easy_cleanup(curl);
+    curl_slist_free_all(c->lines);
     return e;
 }
 

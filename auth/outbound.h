@@ -19,7 +19,9 @@ enum { OUTBOUND_BODY_MAX = 256 * 1024, OUTBOUND_SECONDS = 10, OUTBOUND_PER_MINUT
 
 struct outbound {
     const char *url;
-    const char *form; /* POST this as application/x-www-form-urlencoded; NULL for GET */
+    const char *form;           /* POST this as application/x-www-form-urlencoded; NULL for GET */
+    const char *json;           /* or this, with headers; NULL for none */
+    const char *const *headers; /* whole lines, then NULL; NULL for none */
     const char *user; /* HTTP Basic, already percent-encoded (RFC 6749 §2.3.1); NULL for none */
     const char *password;
 };
@@ -37,5 +39,7 @@ MUST_CHECK enum err outbound_send(struct arena *a, const struct outbound *o,
                                   struct outbound_reply *reply, const char **why);
 /* Is this an https URL without user, password or fragment? */
 MUST_CHECK enum err outbound_check(struct arena *a, const char *url, const char **why);
+/* The same, and not an address that the guard will refuse. A name is judged when it is called. */
+MUST_CHECK enum err outbound_judge(struct arena *a, const char *url, const char **why);
 
 #endif

@@ -188,6 +188,23 @@ def prompts(name):
     return seen
 
 
+def webhooks(url):
+    from mlflow.entities.webhook import WebhookStatus
+    client = MlflowClient()
+    made = client.create_webhook("hook", url, ["model_version.created", "prompt_alias.deleted"], description="words", secret="s" * 32)
+    changed = client.update_webhook(made.webhook_id, name="renamed", status=WebhookStatus.DISABLED)
+    shown = client.get_webhook(made.webhook_id)
+    seen = {"made": [made.name, made.url, [str(e) for e in made.events], made.description, str(made.status)],
+            "changed": [changed.name, str(shown.status), shown.secret], "listed": [w.name for w in client.list_webhooks()]}
+    client.delete_webhook(made.webhook_id)
+    seen["left"] = [w.name for w in client.list_webhooks()]
+    try:
+        client.create_webhook("inside", "https://127.0.0.1/", ["model_version.created"])
+    except MlflowException as e:
+        seen["refused"] = e.error_code
+    return seen
+
+
 def names(workspace):
     if workspace:
         mlflow.set_workspace(workspace)

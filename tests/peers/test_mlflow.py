@@ -109,6 +109,13 @@ def test_prompts(world, mlflow):
     assert seen["refused"] == "PERMISSION_DENIED"
 
 
+def test_webhooks(world, mlflow):
+    seen = mlflow(world["project-owner"], "webhooks", "https://example.com/hook")
+    assert seen["made"] == ["hook", "https://example.com/hook", ["model_version.created", "prompt_alias.deleted"], "words", "ACTIVE"]
+    assert seen["changed"] == ["renamed", "DISABLED", None] and seen["listed"] == ["renamed"] and seen["left"] == []
+    assert seen["refused"] == "INVALID_PARAMETER_VALUE"
+
+
 def test_lineage_knows_what_the_client_did(world):
     found = world["auditor"].ok("GET", "/v1/lineage?node=projects/credit/models/iris/versions/1&direction=upstream&depth=5")
     kinds = {n["kind"] for n in found.get("nodes", found.get("value", []))}

@@ -163,6 +163,11 @@ class Canaries:
         self.owner.ok("POST", mlflow + "runs/set-tag", {"run_id": run, "key": mark("tag-key"), "value": mark("tag-value")}, **space)
         logged = self.owner.ok("POST", mlflow + "logged-models", {"experiment_id": made["experiment_id"],
                                                                   "name": mark("logged")}, **space)
+        hook = self.owner.ok("POST", mlflow + "webhooks", {
+            "name": mark("webhook"), "url": f"https://{mark('hook-url')}.example/", "description": mark("hook-words"),
+            "secret": mark("hook-secret"), "events": [{"entity": "PROMPT_TAG", "action": "DELETED"}]}, **space)
+        # A true ticket would be good for whoever has it: that is what it is for.
+        self.args.update(webhook=hook["webhook"]["webhook_id"], ticket="made-up-ticket")
         self.args.update(model_id=logged["model"]["info"]["model_id"], path=f"{made['experiment_id']}/{run}/artifacts/x")
         self.traces(made["experiment_id"], space)
         event = {"eventType": "COMPLETE", "eventTime": "2026-11-21T10:00:00Z", "producer": "https://initech.example",
