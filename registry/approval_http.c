@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "registry/asset.h"
 #include "registry/handlers.h"
+#include "registry/pickle_facts.h"
 #include "registry/reply.h"
 #include "registry/rules.h"
 
@@ -105,6 +106,7 @@ enum err post_approval(struct request *rq)
     request_object(rq, "%s", b.subject);
     TRY(subject_of(rq, b.subject, &v));
     TRY(rules_load(rq->db, auth_project_id(rq), &rules));
+    TRY(pickle_promotable(rq, &v, &rules));
     TRY(approval_evidence(rq->db, auth_project_id(rq), &v, b.alias, &evidence));
     d.project_id = auth_project_id(rq);
     d.subject = version_path(rq->arena, &v);

@@ -4,6 +4,8 @@
 #include "registry/blob.h"
 #include "registry/handlers.h"
 #include "registry/inspect.h"
+#include "registry/manifest.h"
+#include "registry/pickle_facts.h"
 #include "registry/reply.h"
 
 #include <string.h>
@@ -92,11 +94,16 @@ enum err post_version_finalize(struct request *rq)
     if (strcmp(v.state, "pending") != 0)
         return fail(rq, ERR_CONFLICT, "%s is ready already", version_path(rq->arena, &v));
     TRY(version_files(rq->db, v.id, &looked.files));
-    if (looked.files.count == 0)
+    if (looked.files.count == 0 && !kind_is_facts(v.kind))
         return fail(rq, ERR_CONFLICT, "the version has no files; PUT …/files/{path} first");
-    file = telling_file(&v, &looked.files);
+    file = manifest_wanted(v.kind) ? NULL : telling_file(&v, &looked.files);
     if (file != NULL)
         TRY(look_into(rq, &v, file, &facts));
+    if (manifest_wanted(v.kind)) {
+        facts = v.manifest;
+        TRY(manifest_fits(rq, v.kind, facts, &looked.files));
+    }
+    TRY(pickle_facts(rq, &looked.files, &facts));
     looked.facts = facts;
     rq->work = &looked;
     return request_tx(rq, seal_version);

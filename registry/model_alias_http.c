@@ -7,6 +7,7 @@
 #include "registry/asset.h"
 #include "registry/handlers.h"
 #include "registry/mlflow.h"
+#include "registry/pickle_facts.h"
 #include "registry/registered_model.h"
 
 #include <string.h>
@@ -51,6 +52,7 @@ enum err promotion_ask(struct request *rq, const struct version *v, const char *
 
     if (e != ERR_NOT_FOUND)
         return e;
+    TRY(pickle_promotable(rq, v, rules));
     if (!auth_may(rq, APPROVAL_REQUEST, rq->project))
         return fail(rq, ERR_UNAPPROVED, "the alias %s is protected and %s has no approval for it",
                     alias, d.subject);

@@ -7,6 +7,7 @@
 #include "registry/handlers.h"
 #include "registry/logged_model.h"
 #include "registry/mlflow.h"
+#include "registry/pickle_facts.h"
 #include "registry/reply.h"
 #include "registry/run_http.h"
 
@@ -156,6 +157,7 @@ static enum err seal_files(struct request *rq, const struct origin *o, struct ve
     const char *run = o->run_id == NULL ? NULL : run_hex(rq->arena, o->run_id);
     json_t *facts = json_pack("{s:{s:s, s:s*, s:s*}}", "mlflow", "source", o->source, "run_id", run,
                               "model_id", o->model_id);
+    struct rows linked;
     int64_t files = 0;
 
     arena_own(rq->arena, facts, json_release);
@@ -163,6 +165,8 @@ static enum err seal_files(struct request *rq, const struct origin *o, struct ve
     if (files == 0 || files > VERSION_FILES_MAX)
         return fail(rq, ERR_INVALID, "There are %lld files at '%s'; a version has 1 to %d",
                     (long long)files, o->source, VERSION_FILES_MAX);
+    TRY(version_files(rq->db, v->id, &linked));
+    TRY(pickle_facts(rq, &linked, &facts));
     return version_seal(rq->db, v, facts);
 }
 

@@ -40,6 +40,7 @@ const struct field rules_fields[] = {
     RECORD(struct rules, promote, promote_fields),
     INT(struct rules, approval_hours, 1, RULES_HOURS_MAX),
     OPT_INT(struct rules, trace_days, 0, RULES_DAYS_MAX),
+    OPT_BOOL(struct rules, refuse_pickle),
     FIELDS_END,
 };
 

@@ -22,6 +22,7 @@ struct rules {
     } promote;
     int64_t approval_hours;
     int64_t trace_days; /* for how long traces cannot be deleted; 0: they can at once */
+    bool refuse_pickle; /* versions that hold pickles are not finalized or promoted */
 };
 
 extern const struct field rules_fields[];

@@ -93,6 +93,7 @@ struct version_draft {
     const json_t *tags;      /* NULL for none */
     const char *author_id;
     const char *job_id;
+    const json_t *manifest; /* of kinds that are given one; NULL for none */
 };
 MUST_CHECK enum err version_create(struct db *db, const struct version_draft *draft,
                                    struct version *out);

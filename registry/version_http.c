@@ -5,6 +5,7 @@
 #include "lineage/audit.h"
 #include "registry/asset.h"
 #include "registry/handlers.h"
+#include "registry/manifest.h"
 #include "registry/reply.h"
 #include "registry/tag.h"
 
@@ -13,9 +14,16 @@
 struct version_body {
     const char *description;
     json_t *tags;
+    json_t *manifest;
 };
 
 const struct field version_body_fields[] = {
+    OPT_TEXT(struct version_body, description, 2000),
+    OPT_OBJECT(struct version_body, tags),
+    OPT_OBJECT(struct version_body, manifest),
+    FIELDS_END,
+};
+const struct field version_patch_fields[] = {
     OPT_TEXT(struct version_body, description, 2000),
     OPT_OBJECT(struct version_body, tags),
     FIELDS_END,
@@ -66,12 +74,14 @@ enum err post_version(struct request *rq)
 
     TRY(request_read(rq, &b));
     TRY(tags_check(rq, b.tags));
+    TRY(manifest_check(rq, asset_kind(rq), b.manifest));
     TRY(version_create(rq->db,
                        &(struct version_draft){.project_id = auth_project_id(rq),
                                                .kind = asset_kind(rq),
                                                .asset = rq->args[1],
                                                .description = b.description,
                                                .tags = b.tags,
+                                               .manifest = b.manifest,
                                                .author_id = rq->caller.id},
                        &v));
     request_object(rq, "%s", version_path(rq->arena, &v));

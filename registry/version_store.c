@@ -96,9 +96,10 @@ QUERY(
     "WITH n AS (UPDATE asset SET versions = versions + 1 WHERE tenant_id = current_tenant()"
     " AND project_id = $2::uuid AND kind = $3 AND name = $4 AND state = 'active'"
     " RETURNING tenant_id, id, versions)"
-    " INSERT INTO version (tenant_id, id, asset_id, number, description, tags, created_by, job_id)"
-    " SELECT n.tenant_id, $1::uuid, n.id, n.versions, coalesce($5, ''), coalesce($6::jsonb, '{}'),"
-    " $7::uuid, $8::uuid FROM n");
+    " INSERT INTO version (tenant_id, id, asset_id, number, description, tags, created_by, job_id,"
+    " manifest) SELECT n.tenant_id, $1::uuid, n.id, n.versions, coalesce($5, ''), "
+    "coalesce($6::jsonb, '{}'),"
+    " $7::uuid, $8::uuid, $9::json FROM n");
 
 enum err version_create(struct db *db, const struct version_draft *draft, struct version *out)
 {
@@ -108,7 +109,8 @@ enum err version_create(struct db *db, const struct version_draft *draft, struct
     TRY(db_change(db, &version_create_sql,
                   PARAMS(P_TEXT(id), P_TEXT(draft->project_id), P_TEXT(draft->kind),
                          P_TEXT(draft->asset), P_TEXT(draft->description), P_JSON(draft->tags),
-                         P_TEXT(draft->author_id), P_TEXT(draft->job_id))));
+                         P_TEXT(draft->author_id), P_TEXT(draft->job_id),
+                         P_JSON(draft->manifest))));
     return version_by_id(db, id, out);
 }
 

@@ -187,3 +187,13 @@ enum err where_json(struct db *db, struct where *w, const char **out)
         return ERR_TOO_LARGE;
     return mlflow_json(db, &q, out, w->params, w->count);
 }
+
+enum err where_list(struct db *db, struct where *w, const struct field *fields, size_t size,
+                    struct rows *out)
+{
+    const struct query q = {.name = NULL, .text = w->sql.data};
+
+    if (w->full || w->sql.failed)
+        return ERR_TOO_LARGE;
+    return db_list(db, &q, fields, size, out, w->params, w->count);
+}

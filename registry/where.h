@@ -57,6 +57,9 @@ const struct where_named *where_named_of(const struct where_subject *s, const ch
 
 /* Run it; the only column is JSON text. ERR_NOT_FOUND for no row. */
 MUST_CHECK enum err where_json(struct db *db, struct where *w, const char **out);
+/* As db_list. */
+MUST_CHECK enum err where_list(struct db *db, struct where *w, const struct field *fields,
+                               size_t size, struct rows *out);
 /* Whether " one two " lists the word. */
 bool where_lists(const char *words, const char *word);
 

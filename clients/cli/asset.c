@@ -9,7 +9,9 @@
 
 const char *asset_kind(const struct cli *c)
 {
-    return strncmp(c->command->name, "model", 5) == 0 ? "models" : "datasets";
+    const char *name = c->command->name;
+
+    return arena_printf(c->arena, "%.*ss", (int)strcspn(name, " "), name);
 }
 
 const char *version_path(const struct cli *c, const char *name, const char *version,
@@ -194,9 +196,9 @@ static const char *upload_name(const struct cli *c)
     return name;
 }
 
-int run_asset_upload(struct cli *c)
+/* A version with that body and the files from the first argument that is one. */
+static int send_version(struct cli *c, const char *name, json_t *body, size_t first)
 {
-    const char *name = upload_name(c);
     const char *path =
         path_of(c, "/v1/projects/{project}/{}/{}/versions", asset_kind(c), name, NULL);
     const struct reply *r;
@@ -204,11 +206,10 @@ int run_asset_upload(struct cli *c)
     const char *number;
 
     asset_ensure(c, name);
-    version = api(c, "POST", path,
-                  keep(c, json_pack("{s:s*}", "description", option(c, "--description"))));
+    version = api(c, "POST", path, body);
     number = arena_printf(c->arena, "%lld",
                           (long long)json_integer_value(json_object_get(version, "number")));
-    for (size_t i = 0; i < c->args.count; i++)
+    for (size_t i = first; i < c->args.count; i++)
         transfer_send(c, version_path(c, name, number, ""), c->args.values[i],
                       base_name(c->args.values[i]));
     r = http_call(c, &(struct call){.method = "POST",
@@ -222,6 +223,30 @@ int run_asset_upload(struct cli *c)
     reply_expect(c, r);
     print_version(c, reply_json(c, r));
     return DONE;
+}
+
+int run_asset_upload(struct cli *c)
+{
+    return send_version(c, upload_name(c),
+                        keep(c, json_pack("{s:s*}", "description", option(c, "--description"))), 0);
+}
+
+/* What has a manifest, and files or none. */
+int run_asset_register(struct cli *c)
+{
+    const char *path = option(c, "--manifest");
+    json_error_t wrong;
+    json_t *manifest;
+
+    if (path == NULL)
+        die(USAGE, "usage: --manifest FILE is needed: what the %s is, as JSON", asset_kind(c));
+    manifest = json_load_file(path, JSON_REJECT_DUPLICATES, &wrong);
+    if (manifest == NULL)
+        die(FAILED, "%s is not JSON: %s (line %d)", path, wrong.text, wrong.line);
+    return send_version(c, c->args.values[0],
+                        keep(c, json_pack("{s:s*, s:o}", "description", option(c, "--description"),
+                                          "manifest", manifest)),
+                        1);
 }
 
 static void fetch_all(const struct cli *c, const char *version, const json_t *files,

@@ -133,7 +133,7 @@ class Canaries:
         ok("PUT", "/v1/projects/vault-r", {"description": mark("project")})
         self.owner = person(self.service, self.admin, "owner", [("project-owner", None)])
         base = "/v1/projects/vault-r"
-        for kind in ("models", "datasets"):
+        for kind in ("models", "datasets", "environments", "components", "prompts", "notebooks", "flows", "connections"):
             self.owner.ok("PUT", f"{base}/{kind}/{REAL}", {"description": mark(kind), "tags": {"note": mark(kind + "-tag")}})
         self.owner.ok("PUT", f"{base}/endpoints/{REAL}", {"description": mark("endpoint")})
         table = f"{mark('column')},y\n" + "".join(f"{i},{i % 2}\n" for i in range(40))

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REGISTRY_CATALOGUE_H
+#define REGISTRY_CATALOGUE_H
+
+#include "auth/auth.h"
+#include "core/request.h"
+
+/* Assets of every kind and of every project that the caller may read, searched together. */
+struct catalogue_entry {
+    const char *path; /* "credit/models/risk", by which they are ordered */
+    const char *kind;
+    const char *name;
+    const char *project;
+    const char *description;
+    json_t *tags;
+    int64_t versions;
+    const char *updated_at;
+};
+extern const struct field catalogue_fields[];
+
+struct catalogue_search {
+    struct readable_things may;
+    const char *q; /* words, "quoted ones", -not this; or the beginning of a name; NULL */
+    const char *kind;
+    const char *project;
+    const json_t *tags; /* to be contained */
+    const char *after;
+    int64_t limit;
+};
+MUST_CHECK enum err catalogue_list(struct request *rq, const struct catalogue_search *s,
+                                   struct rows *out);
+/* {"kind":{…},"project":{…},"tag":{…}}: how many of what is found have what. */
+MUST_CHECK enum err catalogue_facets(struct request *rq, const struct catalogue_search *s,
+                                     const char **json);
+
+#endif
