@@ -92,7 +92,7 @@ static bool read_number(struct walk *w, unsigned bytes, uint64_t *out)
 /* Bytes that would break a JSON text are shown as '?'. */
 static char shown(int c)
 {
-    return c < ' ' || c > '~' ? '?' : (char)c;
+    return (char)(c < ' ' || c > '~' ? '?' : c);
 }
 
 static bool read_line(struct walk *w, char *out)
