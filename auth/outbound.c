@@ -53,7 +53,7 @@ struct call {
     bool may_be_private;
     bool refused;
     bool too_large;
-    size_t headers; /* bytes */
+    size_t headers;           /* bytes */
     struct curl_slist *lines; /* of headers that are sent */
     struct text body;
 };
