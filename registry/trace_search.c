@@ -160,6 +160,7 @@ enum err trace_where(struct request *rq, struct where *w, const char *text)
     struct filter *f = arena_alloc(rq->arena, sizeof(*f));
     const char *why = "";
 
+    w->patterns = true;
     if (filter_parse(rq->arena, text, f, &why) != OK)
         return fail(rq, ERR_INVALID, "%s", why);
     for (size_t i = 0; i < f->count; i++)

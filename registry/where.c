@@ -115,6 +115,8 @@ static enum err test_text(struct request *rq, struct where *w, const char *colum
                   where_bind(w, P_TEXT(c->text)));
         break;
     case FILTER_RLIKE:
+        if (!w->patterns)
+            return fail(rq, ERR_INVALID, "Invalid filter: RLIKE is only for traces");
         if (strlen(c->text) > PATTERN_MAX)
             return fail(rq, ERR_INVALID, "Invalid filter: a pattern has at most %d bytes",
                         PATTERN_MAX);

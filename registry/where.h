@@ -12,7 +12,8 @@ struct where {
     struct text sql;
     struct param params[DB_PARAMS_MAX];
     size_t count;
-    bool full; /* more parameters than a statement takes */
+    bool full;     /* more parameters than a statement takes */
+    bool patterns; /* set by searches that take RLIKE */
 };
 
 /* In the arena, which frees it. */

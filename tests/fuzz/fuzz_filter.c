@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *why = NULL;
     struct filter f;
 
+    w->patterns = true;
     if (filter_parse(a, text, &f, &why) != OK) {
         if (why == NULL)
             abort();

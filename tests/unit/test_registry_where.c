@@ -19,6 +19,7 @@ static const struct where_subject subject = {attributes, named, " attribute run 
 
 static struct request rq;
 static struct where *w;
+static bool patterns; /* RLIKE is taken */
 
 /* The SQL that a filter becomes, or NULL. */
 static const char *built(const char *text)
@@ -30,6 +31,7 @@ static const char *built(const char *text)
         arena_free(rq.arena);
     rq.arena = arena_new();
     w = where_new(rq.arena);
+    w->patterns = patterns;
     if (filter_parse(rq.arena, text, &f, &why) != OK || where_filter(&rq, w, &subject, &f) != OK)
         return NULL;
     return w->sql.data == NULL ? "" : w->sql.data;
@@ -48,6 +50,8 @@ static void values_are_only_ever_bound(void)
 
 static void what_is_there_and_patterns(void)
 {
+    CHECK(built("run_name RLIKE 'a'") == NULL && built("tags.a RLIKE 'a'") == NULL);
+    patterns = true;
     CHECK(strcmp(built("run_name RLIKE '^a' AND tags.x IS NULL"),
                  " AND r.name ~ $1::text AND NOT EXISTS (SELECT FROM t x WHERE x.key = $2 AND "
                  "x.value IS NOT NULL)") == 0);
@@ -57,6 +61,7 @@ static void what_is_there_and_patterns(void)
     CHECK(strcmp(built("run_name IS NULL"), " AND r.name IS NULL") == 0 && w->count == 0);
     CHECK(built("run_name IS 'a'") == NULL && built("run_name NOT NULL") == NULL);
     CHECK(built("run_name IS NULL 'a'") == NULL && built("metrics.m RLIKE 'a'") == NULL);
+    patterns = false;
 }
 
 static void numbers_and_lists(void)
