@@ -4,6 +4,7 @@
 #include "lineage/log.h"
 #include "lineage/proof.h"
 #include "lineage/routes.h"
+#include "lineage/sequencer.h"
 #include "lineage/witness.h"
 
 #include <string.h>
@@ -46,6 +47,20 @@ enum err get_audit_checkpoint(struct request *rq)
     TRY(find_signed(rq, &l));
     request_set_header(rq, "Cache-Control", "no-cache");
     return request_reply_bytes(rq, plain, l.checkpoint, strlen(l.checkpoint));
+}
+
+/* GET /v1/audit/log/state: a restored database or a log begun anew is noticed without a restart. */
+enum err get_audit_state(struct request *rq)
+{
+    char since[TIME_SIZE];
+    struct refusal r;
+
+    request_set_header(rq, "Cache-Control", "no-cache");
+    if (!sequencer_refuses(rq->caller.tenant_id, &r))
+        return request_reply_json(rq, json_pack("{s:s}", "state", "extended"));
+    time_format(r.since_ms, since);
+    return request_reply_json(
+        rq, json_pack("{s:s, s:s, s:s}", "state", "refused", "reason", r.why, "since", since));
 }
 
 /* GET /v1/audit/log/vkey */

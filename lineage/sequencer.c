@@ -34,6 +34,7 @@ static struct {
     bool woken;
     size_t broken_count; /* may exceed BROKEN_MAX: then no log is available */
     char broken[BROKEN_MAX][ID_SIZE];
+    struct refusal refusals[BROKEN_MAX];
     /* of the thread */
     struct db db;
     struct sequencer_place place;
@@ -48,18 +49,31 @@ static atomic_llong entries, checkpoints, good_round;
 static atomic_size_t broken_logs;
 static atomic_bool running;
 
-static bool is_broken(const char *tenant)
+bool sequencer_refuses(const char *tenant, struct refusal *out)
 {
     bool found = false;
 
     if (atomic_load(&broken_logs) == 0)
         return false;
     (void)pthread_mutex_lock(&it.lock);
-    found = it.broken_count > BROKEN_MAX;
-    for (size_t i = 0; i < it.broken_count && i < BROKEN_MAX && !found; i++)
+    for (size_t i = 0; i < it.broken_count && i < BROKEN_MAX && !found; i++) {
         found = strcmp(it.broken[i], tenant) == 0;
+        if (found)
+            *out = it.refusals[i];
+    }
+    if (!found && it.broken_count > BROKEN_MAX) {
+        *out = (struct refusal){.why = "more logs than can be told apart must not go on"};
+        found = true;
+    }
     (void)pthread_mutex_unlock(&it.lock);
     return found;
+}
+
+static bool is_broken(const char *tenant)
+{
+    struct refusal ignored;
+
+    return sequencer_refuses(tenant, &ignored);
 }
 
 static void mark_broken(const char *tenant, const char *why)
@@ -68,8 +82,13 @@ static void mark_broken(const char *tenant, const char *why)
         return;
     log_ours("the audit log of tenant %s must not go on: %s", tenant, why);
     (void)pthread_mutex_lock(&it.lock);
-    if (it.broken_count < BROKEN_MAX)
+    if (it.broken_count < BROKEN_MAX) {
+        struct refusal *r = &it.refusals[it.broken_count];
+
         (void)snprintf(it.broken[it.broken_count], ID_SIZE, "%s", tenant);
+        (void)snprintf(r->why, sizeof(r->why), "%s", why);
+        r->since_ms = time_now_ms();
+    }
     it.broken_count++;
     atomic_store(&broken_logs, it.broken_count);
     (void)pthread_mutex_unlock(&it.lock);
@@ -81,6 +100,7 @@ static void mark_mended(const char *tenant)
     for (size_t i = 0; i < it.broken_count && it.broken_count <= BROKEN_MAX; i++)
         if (strcmp(it.broken[i], tenant) == 0) {
             memcpy(it.broken[i], it.broken[--it.broken_count], ID_SIZE);
+            it.refusals[i] = it.refusals[it.broken_count];
             log_info("the audit log of tenant %s goes on", tenant);
         }
     atomic_store(&broken_logs, it.broken_count);

@@ -166,7 +166,9 @@ static enum err record(struct request *rq, enum err outcome)
         return OK;
     }
     rq->audit_id = NULL;
-    return fail(rq, ERR_UNAVAILABLE, "the audit log cannot be extended, so nothing may change");
+    return fail(rq, ERR_UNAVAILABLE,
+                "the audit log cannot be extended, so nothing may change; an auditor finds why at "
+                "/v1/audit/log/state");
 }
 
 struct governed {

@@ -336,6 +336,29 @@ def test_a_rewritten_history_with_its_checkpoints_deleted_is_never_signed(lone):
     assert sql(lone, "SELECT count(*) FROM audit_checkpoint") == "0"
 
 
+def test_a_log_that_fits_again_goes_on_without_a_restart(lone):
+    """Who put the right tiles back need not stop the service, which told them what was wrong."""
+    owner, admin = lone.owner, lone.owner.admin
+    assert admin.ok("GET", "/v1/audit/log/state") == {"state": "extended"}
+    tile = "audit_tile WHERE level = 0 AND n = 0 AND tenant_id = (SELECT tenant_id FROM tenant WHERE name = 'acme')"
+    genuine = sql(lone, "SELECT encode(hashes, 'hex') FROM " + tile)
+    assert genuine and "\n" not in genuine
+    put = "UPDATE audit_tile SET hashes = '\\x{}'" + tile.removeprefix("audit_tile")
+    sql(lone, put.format("00" * 32 + genuine[64:]))
+    frozen(lone, owner)
+    state = admin.ok("GET", "/v1/audit/log/state")
+    assert state["state"] == "refused" and "tiles" in state["reason"] and state["since"].startswith("20"), state
+    assert owner.get("/v1/audit/log/state").status_code == 403
+    sql(lone, put.format(genuine))
+    end = time.monotonic() + 20
+    while admin.ok("GET", "/v1/audit/log/state")["state"] != "extended":
+        assert time.monotonic() < end, "nobody looked again"
+        time.sleep(0.2)
+    owner.ok("PUT", P + "/models/mended", {})
+    sequenced(admin)
+    assert check(owner)["faults"] == 0
+
+
 def test_an_old_database_restored_is_never_continued(lone):
     """The whole cluster is put back to yesterday, with a log that is perfect in itself."""
     owner, data = lone.owner, lone.home / "home/postgres/data"
