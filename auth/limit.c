@@ -90,7 +90,7 @@ static enum limit class_of(const struct route *r)
     case TX_WRITE:
         return LIMIT_write;
     case TX_MANUAL:
-        if (r->body == file_body)
+        if (body_streamed(r->body))
             return LIMIT_heavy;
         return r->scope == SCOPE_NONE || r->scope == SCOPE_SELF ? LIMIT_auth : LIMIT_heavy;
     case TX_READ:

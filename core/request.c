@@ -10,8 +10,14 @@ enum { REPLY_MAX = 1 << 30 };
 
 const struct field no_body[] = {FIELDS_END};
 const struct field file_body[] = {FIELDS_END};
+const struct field events_body[] = {FIELDS_END};
 const struct field raw_body[] = {FIELDS_END};
 const struct field object_body[] = {FIELDS_END};
+
+bool body_streamed(const struct field *body)
+{
+    return body == file_body || body == events_body;
+}
 
 static void release_json(void *json)
 {

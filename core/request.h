@@ -72,12 +72,17 @@ struct route {
     const char *help; /* one sentence for OpenAPI and the command line */
 };
 
-/* Special body tables: none is allowed; streamed to a file (rq->upload); any bytes up to 1 MiB; a
- * JSON object of which the handler reads what it knows. */
+/* Special body tables: none is allowed; streamed to a file (rq->upload); the same, but no more than
+ * EVENTS_BODY_MAX bytes as sent; any bytes up to 1 MiB; a JSON object of which the handler reads
+ * what it knows. */
+enum { EVENTS_BODY_MAX = 16 << 20 };
 extern const struct field no_body[];
 extern const struct field file_body[];
+extern const struct field events_body[];
 extern const struct field raw_body[];
 extern const struct field object_body[];
+
+bool body_streamed(const struct field *body);
 
 struct pair {
     const char *name; /* headers: lower case */
@@ -138,7 +143,7 @@ struct request {
     const char *raw; /* the body's bytes, if it was not streamed */
     size_t raw_length;
     const json_t *body;    /* parsed, for routes with a JSON body */
-    struct upload *upload; /* for routes with file_body */
+    struct upload *upload; /* for routes with a body_streamed */
 
     enum err outcome;
     const char *detail; /* of a failure; NULL for none */

@@ -8,7 +8,7 @@
 
 /* As OpenLineage clients send them: gzip or not, with or without charset, one event, a bare list of
  * events, or {"events": […]}. */
-enum { BODY_MAX = 16 << 20, EVENTS_MAX = 128 << 20, EVENT_COUNT_MAX = 10000 };
+enum { EVENTS_MAX = 128 << 20, EVENT_COUNT_MAX = 10000 };
 
 static void release_json(void *json)
 {
@@ -23,7 +23,7 @@ static enum err read_json(struct request *rq, json_t **out)
 
     if (type != NULL && !body_is(type, "application/json"))
         return fail(rq, ERR_MEDIA_TYPE, "the body must be application/json");
-    TRY(body_read(rq, BODY_MAX, EVENTS_MAX, &plain));
+    TRY(body_read(rq, EVENTS_BODY_MAX, EVENTS_MAX, &plain));
     *out = json_loadb(plain->length == 0 ? "" : plain->data, plain->length, JSON_REJECT_DUPLICATES,
                       &error);
     if (*out == NULL)

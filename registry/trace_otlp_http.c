@@ -10,7 +10,7 @@
 #include "registry/trace_span.h"
 
 /* Compressed, and after that. */
-enum { PACKED_MAX = 16 << 20, PLAIN_MAX = 32 << 20 };
+enum { PLAIN_MAX = 32 << 20 };
 
 /* The headers by which MLflow's clients say where spans belong (mlflow/tracing/utils/otlp.py). */
 static enum err read_place(struct request *rq, struct trace_spans *s)
@@ -69,7 +69,7 @@ static enum err read_batch(struct request *rq, struct otlp_batch *batch)
     enum err e;
 
     TRY(check_type(rq));
-    TRY(body_read(rq, PACKED_MAX, PLAIN_MAX, &body));
+    TRY(body_read(rq, EVENTS_BODY_MAX, PLAIN_MAX, &body));
     e = otlp_read((struct span){body->data, body->length}, batch, &why);
     arena_own(rq->arena, &batch->records, release_text);
     if (e != OK)

@@ -83,7 +83,7 @@ static enum err parse_body(struct request *rq)
     json_error_t error;
     json_t *json;
 
-    if (expected == no_body || expected == file_body || expected == raw_body)
+    if (expected == no_body || body_streamed(expected) || expected == raw_body)
         return OK;
     if (rq->route->dialect == DIALECT_MLFLOW)
         TRY(mlflow_type(rq, type));
@@ -300,7 +300,7 @@ enum err dispatch_admit(struct request *rq)
 
 static bool admitted(const struct request *rq)
 {
-    return rq->route->body == file_body;
+    return body_streamed(rq->route->body);
 }
 
 /* Reads whose first statement is known from the path. */

@@ -120,7 +120,7 @@ static enum err judge_head(struct exchange *x, const char *method, const char *v
         l->hooks->refuse(rq, ERR_INVALID, "this route takes no body");
         return ERR_INVALID;
     }
-    most = rq->route->body == file_body ? l->config.upload_max : l->config.body_max;
+    most = exchange_body_most(x);
     if (x->frame.length > most) {
         l->hooks->refuse(rq, ERR_TOO_LARGE,
                          arena_printf(rq->arena, "at most %lld bytes are taken", (long long)most));
@@ -157,7 +157,7 @@ static enum MHD_Result start(struct exchange *x, const char *method, const char 
         x->at = AT_REPLY;
         return x->frame.has_body ? refuse_body(x) : MHD_YES;
     }
-    if (x->rq.route->body == file_body)
+    if (body_streamed(x->rq.route->body))
         return exchange_upload_ask(x);
     x->at = AT_BODY;
     if (x->frame.has_body)
@@ -193,7 +193,7 @@ static enum MHD_Result step(struct exchange *x, const char *data, size_t *length
         return MHD_YES;
     case AT_REPLY:
         return x->frame.has_body && x->spooling == NULL && x->rq.route != NULL &&
-                       x->rq.route->body == file_body
+                       body_streamed(x->rq.route->body)
                    ? refuse_body(x)
                    : exchange_reply(x);
     case AT_DISCARD:

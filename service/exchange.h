@@ -66,6 +66,8 @@ void exchange_free(void *exchange);
 enum MHD_Result exchange_body_take(struct exchange *x, const char *data, size_t *length);
 void exchange_body_free(struct exchange *x);
 /* Suspend and let a worker decide. */
+/* Bytes that the body of this request may have. */
+int64_t exchange_body_most(const struct exchange *x);
 enum MHD_Result exchange_upload_ask(struct exchange *x);
 enum MHD_Result exchange_upload_take(struct exchange *x, const char *data, size_t *length);
 enum MHD_Result exchange_upload_finish(struct exchange *x);

@@ -107,6 +107,17 @@ static void upload_done(void *self)
     exchange_answer(x);
 }
 
+int64_t exchange_body_most(const struct exchange *x)
+{
+    const struct listener *l = x->listener;
+    const struct field *body = x->rq.route->body;
+
+    if (!body_streamed(body))
+        return l->config.body_max;
+    return body == events_body && EVENTS_BODY_MAX < l->config.upload_max ? EVENTS_BODY_MAX
+                                                                         : l->config.upload_max;
+}
+
 static enum err upload_begin(struct exchange *x)
 {
     struct listener *l = x->listener;
@@ -167,7 +178,7 @@ enum MHD_Result exchange_upload_take(struct exchange *x, const char *data, size_
     size_t taken;
     enum err e;
 
-    if (x->received + (int64_t)*length > l->config.upload_max) {
+    if (x->received + (int64_t)*length > exchange_body_most(x)) {
         *length = 0;
         return upload_refuse(x, ERR_TOO_LARGE, "the body is too large");
     }

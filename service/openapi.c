@@ -42,7 +42,7 @@ static json_t *request_body(const struct field *body)
 
     if (body == no_body)
         return NULL;
-    if (body == file_body || body == raw_body) {
+    if (body_streamed(body) || body == raw_body) {
         schema = json_pack("{s:s, s:s}", "type", "string", "format", "binary");
     } else {
         type = "application/json";

@@ -197,6 +197,7 @@ class Canaries:
         ok("POST", "/v1/oauth/clients", {"name": REAL, "kind": "public", "display_name": mark("oauth"),
                                          "redirect_uris": ["https://app.example/cb"], "grants": ["authorization_code"]})
         entry = ok("GET", "/v1/audit?limit=1")["value"][0]
+        self.args["erasure"] = ok("POST", "/v1/audit/erasures", {"principal": REAL, "reason": mark("erasure")})["id"]
         self.args.update(provider=REAL, workload=REAL, client=REAL, id=entry["id"], namespace=REAL, tenant="initech",
                          **{"class": "change"})
 

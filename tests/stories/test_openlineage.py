@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events of other systems: taken whatever their order, packing or number; kept; and part of the graph."""
+import contextlib
 import gzip
 import hashlib
 import json
@@ -7,6 +8,7 @@ import uuid
 import zlib
 
 import pytest
+import raw
 from service import DATA, person
 
 PRODUCER = "https://example.com/pipeline"
@@ -114,6 +116,21 @@ def test_large_bodies_up_to_16_mebibytes(scientist):
     body = json.dumps(run_event("START", uuid.uuid4(), run_facets={"x": {"t": "y" * (15 << 20)}})).encode()
     assert post(scientist, body).status_code == 200
     assert post(scientist, body + b" " * (2 << 20)).status_code == 413
+
+
+def test_larger_ones_are_refused_before_they_came(scientist, service):
+    """By what they announce, or at the byte too many: nothing is kept until the end."""
+    head = (f"POST /api/v1/lineage HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {scientist.token}\r\n"
+            "Content-Type: application/json\r\n")
+    with raw.connect(service) as c:
+        c.sendall((head + f"Content-Length: {17 << 20}\r\n\r\n").encode())
+        assert raw.receive(c).status_code == 413, "announced, and not a byte of it sent"
+    with raw.connect(service) as c:
+        c.sendall((head + "Transfer-Encoding: chunked\r\n\r\n").encode())
+        with contextlib.suppress(OSError):  # the answer may come, and the end, while we are still sending
+            for _ in range(17):
+                c.sendall(b"100000\r\n" + b" " * (1 << 20) + b"\r\n")
+        assert raw.receive(c).status_code == 413, "the end never came"
 
 
 @pytest.mark.parametrize("wrap", [lambda e: e, lambda e: {"events": e}])
