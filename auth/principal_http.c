@@ -5,6 +5,7 @@
 #include "auth/authority.h"
 #include "auth/handlers.h"
 #include "auth/listing.h"
+#include "auth/login_session.h"
 #include "auth/new_password.h"
 #include "auth/password.h"
 #include "auth/session.h"
@@ -215,13 +216,18 @@ static enum err begin_change(struct request *rq, const char *kind, const char *p
     return OK;
 }
 
+/* Whoever is woken again signs in again. */
 static enum err end_change(struct request *rq, const struct principal_body *b, struct principal *p)
 {
+    bool disabled = b->state != NULL && strcmp(b->state, "disabled") == 0;
+
     if (b->state != NULL)
         p->state = b->state;
     TRY(principal_update(rq->db, p));
-    if (b->password != NULL)
+    if (b->password != NULL || disabled)
         TRY(principal_end_tokens(rq->db, p));
+    if (disabled)
+        TRY(login_session_end_all(rq->db, p->id, NULL, "its user was disabled"));
     TRY(authority_admin_remains(rq));
     return reply_principal(rq, p->kind, p->name);
 }

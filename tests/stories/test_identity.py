@@ -353,6 +353,13 @@ def test_disabling_somebody_ends_every_token_at_once(world, admin):
     assert robot.get("/v1/me").status_code == 200 and ann.get("/v1/me").status_code == 401
 
 
+def test_whoever_is_woken_again_signs_in_again(world, admin):
+    ann = newcomer(world)
+    admin.ok("PATCH", f"/v1/users/{ann.name}", {"state": "disabled"})
+    admin.ok("PATCH", f"/v1/users/{ann.name}", {"state": "active"})
+    assert ann.get("/v1/me").status_code == 401 and login(ann, ann.password).status_code == 200
+
+
 # Roles.
 
 def test_a_role_counts_at_once_and_so_does_its_end(world, admin):
