@@ -26,10 +26,12 @@ static struct {
     unsigned waiting[2]; /* by enum password_turn */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER};
 
+/* One place is left for whoever is known. */
 static bool must_wait(enum password_turn turn)
 {
-    return pool.running >= AT_ONCE ||
-           (turn == PASSWORD_IN_TURN && pool.waiting[PASSWORD_AHEAD] > 0);
+    unsigned places = turn == PASSWORD_AHEAD ? AT_ONCE : AT_ONCE - 1;
+
+    return pool.running >= places || (turn == PASSWORD_IN_TURN && pool.waiting[PASSWORD_AHEAD] > 0);
 }
 
 static bool enter(enum password_turn turn)
@@ -37,7 +39,7 @@ static bool enter(enum password_turn turn)
     bool admitted;
 
     (void)pthread_mutex_lock(&pool.lock);
-    admitted = pool.running < AT_ONCE || pool.waiting[turn] < WAITING_MAX;
+    admitted = !must_wait(turn) || pool.waiting[turn] < WAITING_MAX;
     if (admitted) {
         pool.waiting[turn]++;
         while (must_wait(turn))

@@ -9,7 +9,8 @@
 
 /* Argon2id (RFC 9106) in PHC form: 46 MiB, one pass, one lane. At most two hashes are made at once
  * and sixteen wait: beyond that ERR_RATE, so guessers cannot take the memory or both cores. Whoever
- * is known goes ahead of all who are not, and has sixteen places to wait of its own. */
+ * is known goes ahead of all who are not, who have one of the two at most, and has sixteen places
+ * to wait of its own. */
 enum { PASSWORD_MIN = 12, PASSWORD_MAX = 256 };
 
 MUST_CHECK enum err password_hash(struct arena *a, const char *password, const char **phc);

