@@ -58,7 +58,7 @@ def test_a_project_is_made_replaced_and_patched(world):
     made = admin.put(path, {"description": "one"})
     assert made.status_code == 201 and made.headers["ETag"] == '"1"'
     assert made.json()["policy"] == {"train": {"approvals": 1}, "approval_hours": 720,
-                                     "promote": {"approvals": 1, "aliases": ["production"]}, "trace_days": 0, "refuse_pickle": False}
+                                     "promote": {"approvals": 1, "aliases": ["production"]}, "refuse_pickle": False}
     again = admin.put(path, {"description": "two"})
     assert again.status_code == 200 and again.json()["revision"] == 2
     assert admin.ok("PATCH", path, {"policy": {"train": {"approvals": 0}}})["policy"]["train"] == {"approvals": 0}
