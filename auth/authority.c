@@ -45,12 +45,35 @@ static bool is_own(const struct session *s, struct holder to)
     return false;
 }
 
+static bool is_below(const struct policy *p, uint32_t high, uint32_t low)
+{
+    while (low != high && low != SCOPE_AT_PLATFORM)
+        low = policy_parent(p, low);
+    return low == high;
+}
+
+/* Who has a role above a wall gives nothing that reaches behind it. */
+static bool denied_below(const struct session *s, const struct action_set *actions, uint32_t scope)
+{
+    size_t count;
+    const struct policy_grant *g = policy_grants(s->policy, s->principal, &count);
+
+    for (size_t i = 0; i < count; i++)
+        for (unsigned a = DENY + 1; g[i].kind == GRANT_DENY && a < ACTION_COUNT; a++)
+            if (g[i].until_ms > time_now_ms() && is_below(s->policy, scope, g[i].scope) &&
+                action_in(actions, (enum action)a) &&
+                action_in(&policy_role(s->policy, g[i].role)->actions, (enum action)a))
+                return true;
+    return false;
+}
+
 bool authority_has(const struct session *s, const struct action_set *actions, uint32_t scope)
 {
     for (unsigned a = DENY + 1; s->claims.limited && a < ACTION_COUNT; a++)
         if (action_in(actions, (enum action)a) && !action_in(&s->claims.scope, (enum action)a))
             return false;
-    return policy_covers(s->policy, s->principal, actions, scope, time_now_ms());
+    return policy_covers(s->policy, s->principal, actions, scope, time_now_ms()) &&
+           !denied_below(s, actions, scope);
 }
 
 static bool covers(const struct session *s, uint32_t role, uint32_t scope)
@@ -61,6 +84,46 @@ static bool covers(const struct session *s, uint32_t role, uint32_t scope)
 static bool administers(const struct session *s, uint32_t scope)
 {
     return scope != SCOPE_AT_PLATFORM && session_may(s, BINDING_ADMINISTER, SCOPE_AT_TENANT);
+}
+
+bool authority_privileged(const struct action_set *set)
+{
+    for (unsigned a = 0; a < ACTION_COUNT; a++)
+        if (action_in(set, (enum action)a) && action_class((enum action)a) == CLASS_PRIVILEGED)
+            return true;
+    return false;
+}
+
+enum err authority_save(struct request *rq, uint32_t role, const struct action_set *set)
+{
+    const struct session *s = session_of(rq);
+    size_t count;
+
+    if (session_may(s, BINDING_ADMINISTER, SCOPE_AT_TENANT))
+        return OK;
+    if (authority_privileged(set) ||
+        (role != POLICY_NONE && authority_privileged(&policy_role(s->policy, role)->actions)))
+        return fail(rq, ERR_DENIED, "roles with privileged actions are made by tenant admins");
+    if (!authority_has(s, set, SCOPE_AT_TENANT))
+        return fail(rq, ERR_DENIED, "nobody puts into a role what they lack in the tenant");
+    for (uint32_t i = 0; role != POLICY_NONE && i < policy_principals(s->policy); i++) {
+        const struct policy_grant *g = policy_grants(s->policy, i, &count);
+
+        for (size_t k = 0; k < count; k++)
+            if (g[k].role == role && !authority_has(s, set, g[k].scope))
+                return fail(rq, ERR_DENIED, "%s has this role where you may not all of that",
+                            policy_principal(s->policy, i)->name);
+    }
+    return OK;
+}
+
+/* To give others what one lacks is for who cannot make up others. */
+static bool delegates(const struct session *s, uint32_t scope)
+{
+    return session_may(s, BINDING_DELEGATE, scope) &&
+           !session_may(s, USER_WRITE, SCOPE_AT_TENANT) &&
+           !session_may(s, SCIM_WRITE, SCOPE_AT_TENANT) &&
+           !session_may(s, IDP_WRITE, SCOPE_AT_TENANT);
 }
 
 static const char *kind_of(const struct session *s, struct holder to)
@@ -102,7 +165,7 @@ enum err authority_give(struct request *rq, uint32_t role, uint32_t scope, struc
     if (facts->class == CLASS_PRIVILEGED)
         return fail(rq, ERR_DENIED, "%s is a privileged role, which tenant admins give",
                     facts->name);
-    if (covers(s, role, scope) || (session_may(s, BINDING_DELEGATE, scope) && !is_own(s, to)))
+    if (covers(s, role, scope) || (delegates(s, scope) && !is_own(s, to)))
         return OK;
     return fail(rq, ERR_DENIED, "%s may more than you may there, and nobody gives what they lack",
                 facts->name);

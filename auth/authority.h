@@ -17,8 +17,9 @@ MUST_CHECK enum err authority_fence(struct request *rq);
 /* May the caller give, or take, this role at this scope of its policy, to that principal?
  * Whoever administers gives every role of the tenant. Others need the right to give roles there,
  * and give no privileged role, and none whose actions they lack there, unless they may delegate:
- * then to others than themselves and their own service accounts. The platform's role is given by
- * those who have it. Fails with the reason. */
+ * then to others than themselves and their own service accounts, and only who cannot make up such
+ * others: users, directories, identity providers. The platform's role is given by those who have
+ * it. Fails with the reason. */
 struct holder {
     uint32_t principal; /* not read for a group */
     uint32_t group;     /* 0, or 1 + its index */
@@ -40,6 +41,12 @@ MUST_CHECK enum err authority_someone_administers(struct request *rq);
 /* May the caller do all of these there, by its token too? */
 struct session;
 bool authority_has(const struct session *s, const struct action_set *actions, uint32_t scope);
+/* Has the set an action of the privileged class? */
+bool authority_privileged(const struct action_set *set);
+/* May the caller make this role, or (not POLICY_NONE) give it these actions instead of its own?
+ * Whoever does gives them wherever the role is given: E1 at each of those places, and in the
+ * tenant, since it may be given there next. Roles with privileged actions are tenant admins'. */
+MUST_CHECK enum err authority_save(struct request *rq, uint32_t role, const struct action_set *set);
 /* Has the caller the action at the scope even without the groups it joined after that time? In a
  * transaction of the tenant. */
 MUST_CHECK enum err authority_held(struct request *rq, enum action a, uint32_t scope,

@@ -128,14 +128,6 @@ static const char *expand(const struct custom_role *r, struct action_set *out)
     return wrong;
 }
 
-static bool privileged(const struct action_set *set)
-{
-    for (unsigned a = 0; a < ACTION_COUNT; a++)
-        if (action_in(set, (enum action)a) && action_class((enum action)a) == CLASS_PRIVILEGED)
-            return true;
-    return false;
-}
-
 /* Of what was saved; a text that is no action any more is left out. */
 static struct action_set saved_set(const struct custom_role *r)
 {
@@ -169,7 +161,7 @@ static struct role_view custom(struct arena *a, const struct custom_role *r)
                           .description = r->description,
                           .cannot = "",
                           .custom = true,
-                          .privileged = privileged(&set),
+                          .privileged = authority_privileged(&set),
                           .actions = set_texts(a, &set),
                           .scopes = r->scopes};
 
@@ -245,31 +237,6 @@ static enum err check_scopes(struct request *rq, struct role_body *b, bool is_pr
     return OK;
 }
 
-/* Whoever changes a role gives its new actions wherever it is given: E1 at each of those places,
- * and in the tenant, since it may be given there next. */
-static enum err may_save(struct request *rq, uint32_t role, const struct action_set *set)
-{
-    const struct session *s = session_of(rq);
-    size_t count;
-
-    if (session_may(s, BINDING_ADMINISTER, SCOPE_AT_TENANT))
-        return OK;
-    if (privileged(set) ||
-        (role != POLICY_NONE && privileged(&policy_role(s->policy, role)->actions)))
-        return fail(rq, ERR_DENIED, "roles with privileged actions are made by tenant admins");
-    if (!authority_has(s, set, SCOPE_AT_TENANT))
-        return fail(rq, ERR_DENIED, "nobody puts into a role what they lack in the tenant");
-    for (uint32_t i = 0; role != POLICY_NONE && i < policy_principals(s->policy); i++) {
-        const struct policy_grant *g = policy_grants(s->policy, i, &count);
-
-        for (size_t k = 0; k < count; k++)
-            if (g[k].role == role && !authority_has(s, set, g[k].scope))
-                return fail(rq, ERR_DENIED, "%s has this role where you may not all of that",
-                            policy_principal(s->policy, i)->name);
-    }
-    return OK;
-}
-
 static const char *catalogue_digest(struct arena *a)
 {
     struct text t = text_new(65536);
@@ -301,7 +268,7 @@ static enum err check_role(struct request *rq, struct role_body *b, struct actio
                              arena_printf(rq->arena, "%.100s names no action", wrong));
     if (action_in(set, TENANT_CREATE))
         return place_invalid(rq, "actions", "the platform's are not a tenant's to give");
-    return check_scopes(rq, b, privileged(set));
+    return check_scopes(rq, b, authority_privileged(set));
 }
 
 static enum err before(struct request *rq)
@@ -328,7 +295,7 @@ enum err put_role(struct request *rq)
     request_object(rq, "roles/%s", rq->args[0]);
     TRY(check_role(rq, &b, &set));
     TRY(authority_fence(rq));
-    TRY(may_save(rq, policy_find_role(session_of(rq)->policy, rq->args[0]), &set));
+    TRY(authority_save(rq, policy_find_role(session_of(rq)->policy, rq->args[0]), &set));
     r = (struct custom_role){.name = rq->args[0],
                              .description = b.description,
                              .actions = b.actions,

@@ -110,6 +110,24 @@ def test_e1_a_deny_is_not_stepped_over_by_giving(world, admin):
     assert give(attacker, "reader", principal=hand).status_code == 201
 
 
+def test_e1_a_role_above_a_wall_reaches_not_behind_it(world, admin):
+    """Found by the fixpoint search: with a role in the tenant and a wall in one project, the other hand was sent behind it."""
+    attacker = newcomer(world, ("project-owner", None))
+    hand = robot(admin, attacker.name)
+    admin.ok("POST", "/v1/denies", {"principals": [attacker.name], "actions": ["jobs/*"], "reason": "a wall", **CREDIT})
+    assert give(attacker, "project-owner", TENANT, principal=hand).status_code == DENIED
+    assert give(attacker, "project-owner", TENANT, principal=newcomer(world).name).status_code == DENIED
+    assert give(attacker, "endpoint-consumer", TENANT, principal=hand).status_code == 201
+
+
+def test_e1_who_makes_people_up_gives_nothing_they_lack(world, admin):
+    """Found by the fixpoint search: a role of the tenant's own that delegates and makes users makes its own accomplices."""
+    maker = newcomer(world, (made(admin, "identity/users/write", "identity/users/read", "access/bindings/write",
+                                  "access/bindings/delegate", "access/bindings/read", "projects/read"), None))
+    maker.ok("POST", "/v1/users", {"name": "esc-puppet", "password": "a horse of another stable"})
+    assert give(maker, "data-scientist", principal="esc-puppet").status_code == DENIED
+
+
 # E2: a role is changed only by who could give the change wherever it is held.
 
 def test_e2_widening_a_role_needs_its_new_actions(world, admin):
