@@ -25,6 +25,8 @@ STRANGE_INSIDE, NEVER_INSIDE = "own project, other tenant's object", "own projec
 REAL, NONE = "c-real", "c-none"
 # Arguments of projects' routes that are ids, not names which each project has for itself.
 IDS = {"approval", "job", "upload", "declassification", "model_id", "trace_id", "assessment_id", "dataset_id"}
+# What only a browser's authenticator, a client's half-sent file or a tracer makes: an id that could be one stands for it.
+UNMADE = {"passkey": "01a1fd00-0000-7000-8000-00000000000a", "ticket": REAL}
 
 
 class Wire:
@@ -84,7 +86,7 @@ class Canaries:
         code = platform_admin.ok("POST", "/v1/tenants", {"name": "initech"})["bootstrap_code"]
         self.admin = bootstrap(service, code, "initech")
         self.id = self.admin.ok("GET", "/v1/me")["tenant_id"]
-        self.args = {}
+        self.args = dict(UNMADE)
         self.people()
         self.policy()
         self.assets()
@@ -196,6 +198,8 @@ class Canaries:
                                                "subject": mark("subject"), "service_account": REAL + "-bot"})
         ok("POST", "/v1/oauth/clients", {"name": REAL, "kind": "public", "display_name": mark("oauth"),
                                          "redirect_uris": ["https://app.example/cb"], "grants": ["authorization_code"]})
+        asked = ok("POST", "/v1/audit/erasures", {"principal": REAL, "reason": mark("erasure")})
+        self.args["erasure"] = asked["id"]
         entry = ok("GET", "/v1/audit?limit=1")["value"][0]
         self.args["erasure"] = ok("POST", "/v1/audit/erasures", {"principal": REAL, "reason": mark("erasure")})["id"]
         self.args.update(provider=REAL, workload=REAL, client=REAL, id=entry["id"], namespace=REAL, tenant="initech",

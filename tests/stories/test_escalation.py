@@ -487,3 +487,14 @@ def test_e14_who_runs_the_platform_does_not_reach_a_tenants_log(world):
     mine = world.admin.get(f"/v1/audit/entries/{theirs['id']}")
     never = world.admin.get("/v1/audit/entries/" + "0" * 8 + "-0000-4000-8000-" + "0" * 12)
     assert mine.status_code == never.status_code == 404 and mine.content == never.content
+
+
+def test_e14_nobody_erases_alone_what_entries_say(world, admin):
+    ann = newcomer(world, ("reader", "credit"))
+    asked = admin.ok("POST", "/v1/audit/erasures", {"principal": ann.name, "reason": "on request"})
+    assert asked["state"] == "pending"
+    path, yes = f"/v1/audit/erasures/{asked['id']}/decision", {"verdict": "approve"}
+    assert admin.post(path, yes).status_code == DENIED
+    for role in ("access-admin", "security-operator", "auditor", "project-owner"):
+        assert world[role].post(path, yes).status_code in (DENIED, HIDDEN), role
+    assert world["tenant-admin"].post(path, yes).status_code == 200

@@ -79,7 +79,7 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 def matrix():
-    service = Service()
+    service = Service(None, "--rate-bad-tokens", "100000", "--rate-auth", "100000")
     try:
         service.start()
         yield Matrix(service)
