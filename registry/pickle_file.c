@@ -180,7 +180,7 @@ static void look_into_member(const struct place *outer, const struct pickle_byte
 {
     struct place p = {.path = outer->path, .member = m->name, .list = outer->list};
     struct pickle_stream *s;
-    uint64_t offset;
+    uint64_t offset = 0;
 
     if (!data_of(b, m, &offset) || (m->method != 0 && m->method != 8)) {
         if (named_as_pickle(&p))

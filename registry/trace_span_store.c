@@ -124,7 +124,7 @@ static void put_id(struct arena *a, struct text *out, const char *name, const ch
 
 static const char *hex_of_trace(const char *id)
 {
-    return strncmp(id, "tr-", 3) == 0 ? id + 3 : id;
+    return id != NULL && strncmp(id, "tr-", 3) == 0 ? id + 3 : id;
 }
 
 /* Events and links are lists of objects: what is kept of them but the attributes stays. */
