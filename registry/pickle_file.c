@@ -247,7 +247,7 @@ static bool directory(const struct pickle_bytes *b, uint64_t *offset)
 
 static void look_into_zip(const struct place *p, const struct pickle_bytes *b)
 {
-    uint64_t offset;
+    uint64_t offset = 0;
     struct member m;
 
     if (!directory(b, &offset))
