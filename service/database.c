@@ -55,10 +55,14 @@ enum err database_run(PGconn *conn, const char *what, const char *sql)
     PGresult *result = PQexec(conn, sql);
     ExecStatusType status = PQresultStatus(result);
     bool fine = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    bool lost = state != NULL && strncmp(state, "40", 2) == 0;
 
     if (!fine)
         log_ours("%s: %s", what, PQerrorMessage(conn));
     PQclear(result);
+    if (lost)
+        return ERR_RETRY;
     return fine ? OK : ERR_INTERNAL;
 }
 

@@ -38,7 +38,9 @@ PGconn *database_connect(const char *conninfo);
  * *password gets it, "" for none; both are arena texts. */
 const char *database_split(struct arena *a, const char *conninfo, const char **password);
 
-/* Run statements; logs and returns ERR_INTERNAL when one fails. what names the work in the log. */
+/* Run statements. When one fails it is logged, what naming the work: ERR_RETRY when the transaction
+ * lost against another (SQLSTATE 40…), else ERR_INTERNAL.
+ */
 MUST_CHECK enum err database_run(PGconn *conn, const char *what, const char *sql);
 
 /* The first column of the first row as an arena text; NULL when there is no row, or on failure,

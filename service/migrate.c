@@ -21,7 +21,11 @@ static const struct migration migrations[] = {
 };
 #pragma GCC diagnostic pop
 
-enum { MIGRATIONS = sizeof(migrations) / sizeof(migrations[0]), HEX_SIZE = 2 * SHA256_SIZE + 1 };
+enum {
+    MIGRATIONS = sizeof(migrations) / sizeof(migrations[0]),
+    HEX_SIZE = 2 * SHA256_SIZE + 1,
+    DEADLOCKS_MAX = 5 /* of one migration */
+};
 
 /* "chancery" as a number, so that nobody else takes the same lock by accident. */
 static const char lock[] = "SET statement_timeout = 0; SET lock_timeout = '60s';"
@@ -127,7 +131,7 @@ static enum err record(PGconn *conn, const struct migration *m)
     return e;
 }
 
-static enum err apply(PGconn *conn, const struct migration *m)
+static enum err try_apply(PGconn *conn, const struct migration *m)
 {
     enum err e = database_run(conn, m->name, begin);
 
@@ -143,6 +147,19 @@ static enum err apply(PGconn *conn, const struct migration *m)
         e = database_run(conn, m->name, "COMMIT");
     if (e == OK)
         log_info("migration %s applied", m->name);
+    return e;
+}
+
+/* A replica that serves meanwhile may hold what the migration changes, and wait for the rest. */
+static enum err apply(PGconn *conn, const struct migration *m)
+{
+    enum err e = try_apply(conn, m);
+
+    for (int again = 0; e == ERR_RETRY && again < DEADLOCKS_MAX; again++) {
+        if (database_run(conn, m->name, "ROLLBACK") != OK)
+            return ERR_INTERNAL;
+        e = try_apply(conn, m);
+    }
     return e;
 }
 

@@ -120,19 +120,6 @@ class Denied(Writer):
         return reply
 
 
-class Disabled(Kind):
-    def prepare(self, admin):
-        Binding.give(self, admin)
-
-    role = "reader"
-
-    def give(self, admin):
-        admin.ok("PATCH", f"/v1/users/{self.name}", {"state": "active"})
-
-    def take(self, admin):
-        return admin.patch(f"/v1/users/{self.name}", {"state": "disabled"})
-
-
 class Token(Kind):
     requests = [("GET", "/v1/me", b"")]
 
@@ -155,6 +142,22 @@ class Session(Kind):
 
     def take(self, admin):
         return admin.delete(f"/v1/users/{self.name}/sessions")
+
+
+class Disabled(Session):
+    """Whoever is woken again signs in again."""
+    role = "reader"
+    requests = READ
+
+    def prepare(self, admin):
+        Binding.give(self, admin)
+
+    def give(self, admin):
+        admin.ok("PATCH", f"/v1/users/{self.name}", {"state": "active"})
+        super().give(admin)
+
+    def take(self, admin):
+        return admin.patch(f"/v1/users/{self.name}", {"state": "disabled"})
 
 
 KINDS = [Binding, Binding, Writer, Member, Denied, Disabled, Token, Session]
