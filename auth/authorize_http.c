@@ -237,6 +237,8 @@ enum err post_oauth_logout(struct request *rq)
     rq->work = &l;
     TRY(request_tx(rq, end));
     login_session_set_cookie(rq, NULL);
+    /* Not "cookies": that the browser has been here before stays known. */
+    request_set_header(rq, "Clear-Site-Data", "\"cache\", \"storage\"");
     if (l.back != NULL)
         return page_redirect(rq, l.back);
     page_begin(&t, "You are signed out");

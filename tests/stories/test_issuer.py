@@ -521,6 +521,7 @@ def test_signing_out_ends_the_browser_and_what_came_from_it(world, ann, browser)
     assert Client(world.service, tokens["access_token"]).get("/v1/me").status_code == 200, "asking is not doing"
     reply = browser.submit(page)
     assert reply.status_code == 303 and reply.headers["Location"] == "https://app.example/bye?state=s"
+    assert reply.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert Client(world.service, tokens["access_token"]).get("/v1/me").status_code == 401
     assert answer(browser.get(AUTHORIZE, app.ask(prompt="none")[0]))["error"] == "login_required"
     assert browser.get("/oauth2/logout", {**wanted, "post_logout_redirect_uri": "https://evil.example"}).status_code == 400
