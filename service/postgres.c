@@ -19,9 +19,11 @@ enum {
     PING_MS = 5,
     FIRST_PAUSE_MS = 100,
     LONGEST_PAUSE_MS = 5000,
-    STEADY_MS = 30000, /* a run this long ends a row of failures */
-    GIVE_UP = 4,       /* failures in a row before the first readiness */
-    STOP_S = 30,
+    STEADY_MS = 30000,  /* a run this long ends a row of failures */
+    GIVE_UP = 4,        /* failures in a row before the first readiness */
+    STOP_S = 30,        /* from then on it is told to stop at once */
+    STOP_UNREADY_S = 3, /* of one that never answered: there is nothing to finish */
+    REMIND_MS = 1000,
 };
 
 struct postgres {
@@ -33,6 +35,7 @@ struct postgres {
     pthread_cond_t changed;
     pid_t pid; /* 0 while there is none; reaped only under the lock, so that kill never misses */
     unsigned failures;
+    bool ready; /* it has answered once */
     bool stopping;
     bool gone;
 };
@@ -192,6 +195,7 @@ enum err postgres_start(struct postgres **out, const struct cluster *cluster)
     }
     *out = p;
     e = wait_ready(p);
+    p->ready = e == OK;
     if (e != OK) {
         postgres_stop(p);
         *out = NULL;
@@ -199,23 +203,21 @@ enum err postgres_start(struct postgres **out, const struct cluster *cluster)
     return e;
 }
 
-/* Never SIGKILL: its children would be left with the shared memory. The lock is held. */
+/* Never SIGKILL: its children would be left with the shared memory. Said again each second, since
+ * one that has only just begun may miss it; saying it twice changes nothing. The lock is held.
+ */
 static void stop_locked(struct postgres *p)
 {
-    struct timespec until = in_ms(STOP_S * 1000L);
-    bool pressed = false;
+    int64_t patience = time_steady_ms() + (p->ready ? STOP_S : STOP_UNREADY_S) * 1000L;
 
     p->stopping = true;
     pthread_cond_broadcast(&p->changed);
-    if (p->pid > 0)
-        (void)kill(p->pid, SIGINT);
     while (!p->gone) {
-        if (pthread_cond_clockwait(&p->changed, &p->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
-            continue;
-        if (p->pid > 0 && !pressed)
-            (void)kill(p->pid, SIGQUIT);
-        pressed = true;
-        until = in_ms(STOP_S * 1000L);
+        struct timespec until = in_ms(REMIND_MS);
+
+        if (p->pid > 0)
+            (void)kill(p->pid, time_steady_ms() < patience ? SIGINT : SIGQUIT);
+        (void)pthread_cond_clockwait(&p->changed, &p->lock, CLOCK_MONOTONIC, &until);
     }
 }
 
