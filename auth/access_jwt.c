@@ -2,8 +2,8 @@
 #include "auth/access_jwt.h"
 
 #include "auth/jwt.h"
-#include "auth/key.h"
-#include "auth/scope.h"
+#include "auth/keys/key.h"
+#include "auth/oauth/scope.h"
 
 #include <stdio.h>
 #include <stdlib.h>

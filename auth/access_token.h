@@ -2,7 +2,7 @@
 #ifndef AUTH_ACCESS_TOKEN_H
 #define AUTH_ACCESS_TOKEN_H
 
-#include "auth/policy.h"
+#include "auth/access/policy.h"
 #include "auth/token.h"
 #include "core/db.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/access_token.h"
 
+#include "auth/access/authority.h"
 #include "auth/auth.h"
-#include "auth/authority.h"
 #include "auth/handlers.h"
 #include "auth/listing.h"
 #include "auth/session.h"

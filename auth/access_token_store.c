@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/access_token.h"
 
-#include "auth/snapshot.h"
+#include "auth/access/snapshot.h"
 
 #include <stdio.h>
 #include <string.h>

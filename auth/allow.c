@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/auth.h"
 
-#include "auth/second_factor.h"
+#include "auth/access/snapshot.h"
 #include "auth/session.h"
-#include "auth/snapshot.h"
+#include "auth/sign_in/second_factor.h"
 
 #include <string.h>
 

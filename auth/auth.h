@@ -2,7 +2,7 @@
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 
-#include "auth/action.h"
+#include "auth/access/action.h"
 #include "core/request.h"
 #include "core/service.h"
 

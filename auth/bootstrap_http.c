@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/bootstrap.h"
 
-#include "auth/binding.h"
+#include "auth/access/binding.h"
+#include "auth/access/role.h"
 #include "auth/bootstrap_use.h"
 #include "auth/handlers.h"
-#include "auth/new_password.h"
-#include "auth/password.h"
 #include "auth/principal.h"
-#include "auth/role.h"
-#include "auth/sign_in.h"
+#include "auth/sign_in/new_password.h"
+#include "auth/sign_in/password.h"
+#include "auth/sign_in/sign_in.h"
 
 #include <string.h>
 

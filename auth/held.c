@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/authority.h"
+#include "auth/access/authority.h"
 
+#include "auth/access/group.h"
 #include "auth/auth.h"
-#include "auth/group.h"
 #include "auth/session.h"
 
 #include <string.h>

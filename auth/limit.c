@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/limit.h"
 
-#include "auth/action.h"
+#include "auth/access/action.h"
 #include "auth/handlers.h"
-#include "auth/known_browser.h"
 #include "auth/limit_table.h"
+#include "auth/sign_in/known_browser.h"
 #include "core/gcra.h"
 #include "core/sip.h"
 #include "core/source.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/principal.h"
 
+#include "auth/access/authority.h"
 #include "auth/auth.h"
-#include "auth/authority.h"
 #include "auth/handlers.h"
 #include "auth/listing.h"
-#include "auth/login_session.h"
-#include "auth/new_password.h"
-#include "auth/password.h"
 #include "auth/session.h"
+#include "auth/sign_in/login_session.h"
+#include "auth/sign_in/new_password.h"
+#include "auth/sign_in/password.h"
 #include "lineage/audit.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/scim.h"
 
-#include "auth/authority.h"
+#include "auth/access/authority.h"
 #include "auth/handlers.h"
 
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #ifndef AUTH_SESSION_H
 #define AUTH_SESSION_H
 
+#include "auth/access/policy.h"
 #include "auth/auth.h"
-#include "auth/policy.h"
 #include "auth/token.h"
 #include "core/request.h"
 

@@ -2,7 +2,7 @@
 #ifndef AUTH_TOKEN_H
 #define AUTH_TOKEN_H
 
-#include "auth/action.h"
+#include "auth/access/action.h"
 #include "core/crypto.h"
 #include "core/text.h"
 

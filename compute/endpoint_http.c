@@ -4,7 +4,7 @@
 #include "auth/auth.h"
 #include "compute/endpoint.h"
 #include "lineage/audit.h"
-#include "lineage/provenance.h"
+#include "lineage/graph/provenance.h"
 #include "registry/asset.h"
 #include "registry/reply.h"
 #include "registry/version.h"

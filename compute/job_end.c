@@ -4,7 +4,7 @@
 #include "compute/runner.h"
 #include "core/log.h"
 #include "lineage/audit.h"
-#include "lineage/provenance.h"
+#include "lineage/graph/provenance.h"
 #include "registry/asset.h"
 #include "registry/version.h"
 

@@ -4,7 +4,7 @@
 #include "auth/auth.h"
 #include "compute/oip.h"
 #include "compute/serving.h"
-#include "lineage/provenance.h"
+#include "lineage/graph/provenance.h"
 
 #include <string.h>
 

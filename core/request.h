@@ -61,7 +61,7 @@ struct request;
 struct route {
     const char *method;
     const char *path;
-    unsigned action; /* enum action of auth/action.h; 0 denies */
+    unsigned action; /* enum action of auth/access/action.h; 0 denies */
     enum scope scope;
     enum tx tx;
     enum audit_level audit;
@@ -158,7 +158,8 @@ struct request {
     bool audited;         /* that entry is committed */
     void *work;           /* what a handler hands to the body of its request_tx */
     uint64_t moved;       /* the transaction by which it changed a policy, see struct db; 0: none */
-    int64_t good_until_ms; /* clock of auth/lease.h: what was allowed is not said after; 0: ever */
+    int64_t good_until_ms; /* clock of auth/access/lease.h: what was allowed is not said after; 0:
+                              ever */
 };
 
 /* Record why the request ends, and give e back, so that `return fail(...)` says it in one line. A

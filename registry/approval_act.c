@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/approval.h"
 
-#include "lineage/provenance.h"
+#include "lineage/graph/provenance.h"
 #include "registry/alias.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 
 #include "core/log.h"
 #include "registry/blob.h"
-#include "registry/multipart.h"
+#include "registry/mlflow/multipart.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -3,7 +3,7 @@
 
 #include "core/log.h"
 #include "lineage/canonical.h"
-#include "lineage/provenance.h"
+#include "lineage/graph/provenance.h"
 #include "registry/blob.h"
 #include "registry/reply.h"
 

@@ -2,7 +2,7 @@
 #include "registry/where.h"
 
 #include "auth/auth.h"
-#include "registry/mlflow.h"
+#include "registry/mlflow/mlflow.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "lineage/sequencer.h"
 #include "registry/asset.h"
 #include "registry/handlers.h"
-#include "registry/multipart.h"
+#include "registry/mlflow/multipart.h"
 #include "service/idempotency.h"
 #include "service/refusal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/openapi.h"
 
-#include "auth/action.h"
+#include "auth/access/action.h"
 #include "core/route.h"
 #include "service/version.h"
 

@@ -10,7 +10,7 @@
 #include "lineage/sink.h"
 #include "lineage/witness.h"
 #include "registry/collect.h"
-#include "registry/webhook.h"
+#include "registry/mlflow/webhook.h"
 #include "service/idempotency.h"
 
 #include <stddef.h>

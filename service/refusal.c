@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/refusal.h"
 
-#include "auth/page.h"
+#include "auth/sign_in/page.h"
 
 #include <stdio.h>
 #include <string.h>

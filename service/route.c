@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/route.h"
 
-#include "auth/action.h"
+#include "auth/access/action.h"
 #include "core/text.h"
 
 #include <stdlib.h>

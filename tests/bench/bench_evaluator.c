@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a permission and a known token cost, with a million assets and four million grants. */
-#include "auth/policy.h"
+#include "auth/access/policy.h"
 #include "auth/token.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
 /* How fast a graph is walked, beside a recursive statement on the same data, and impact looked up;
  * in a database of the program's own. bench_lineage [EDGES] exits with failure when the processor
  * time of a walk or look-up exceeds its target. */
-#include "lineage/impact.h"
-#include "lineage/walk.h"
+#include "lineage/graph/impact.h"
+#include "lineage/graph/walk.h"
 #include "tests/bench/harness.h"
 #include "tests/unit/lineage_db.h"
 

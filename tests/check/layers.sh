@@ -19,5 +19,5 @@ deny registry 'compute/|service/|clients/'
 deny compute 'service/|clients/'
 deny service 'clients/'
 deny compute/engine 'core/(db|row|request|route|config|service)\.h|lineage/|auth/|registry/|compute/(endpoint|handlers|inspection|job|job_end|job_run|job_spec|job_work|launch|oip|runner|serving|spawn|work)\.'
-deny clients 'core/(db|row|request|route|config|service)\.h|auth/|registry/|compute/|service/|lineage/(audit|sequencer|log|walk|edge|provenance)'
+deny clients 'core/(db|row|request|route|config|service)\.h|auth/|registry/|compute/|service/|lineage/(audit|sequencer|log|edge|graph/|document/)'
 exit $bad

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as CBOR, as an attestation object and as authenticator data: no crash, and whatever is
  * taken lies inside the bytes it came from. */
-#include "auth/authenticator.h"
+#include "auth/sign_in/authenticator.h"
 
 #include <stdlib.h>
 #include <string.h>

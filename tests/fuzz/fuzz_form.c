@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a form: no crash, and whatever is taken survives being written out and read again.
  */
-#include "auth/form.h"
+#include "auth/oauth/form.h"
 
 #include <stdlib.h>
 #include <string.h>

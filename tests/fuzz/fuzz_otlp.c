@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Spans from anywhere: a reason, or records that are JSON and can be told again. */
-#include "registry/trace_otlp.h"
-#include "registry/trace_value.h"
+#include "registry/mlflow/trace_otlp.h"
+#include "registry/mlflow/trace_value.h"
 
 #include <stdlib.h>
 

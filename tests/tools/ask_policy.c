@@ -3,7 +3,7 @@
  * Random worlds and questions with the evaluator's answers, one JSON object a line, for evaluators
  * that share no code with ours: {"world": …} begins a new one, {"q": …, "allowed": …} asks of it.
  */
-#include "auth/policy.h"
+#include "auth/access/policy.h"
 
 #include <stdlib.h>
 #include <string.h>

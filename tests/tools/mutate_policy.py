@@ -91,13 +91,13 @@ def lives(name):
         for part in ("auth", "core"):
             shutil.copytree(ROOT / part, copy / part)
         shutil.copytree(ROOT / "tests/unit", copy / "tests/unit")
-        path = copy / "auth" / file
+        path = copy / "auth/access" / file
         text = path.read_text()
         if text.count(old) != 1:
             return f"{name}: {text.count(old)} places for it in {file}"
         path.write_text(text.replace(old, new))
         for test in TESTS:
-            sources = [f"auth/{s}.c" for s in SOURCES] + ["core/text.c", "core/text_time.c", "core/text_valid.c",
+            sources = [f"auth/access/{s}.c" for s in SOURCES] + ["core/text.c", "core/text_time.c", "core/text_valid.c",
                                                           "core/text_codec.c", "core/arena.c", "core/crypto.c"]
             built = subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-O1", "-w", "-I.", "-I/usr/include/postgresql",
                                     "-o", test, f"tests/unit/{test}.c", *sources, "-ljansson", "-lcrypto", "-pthread"],

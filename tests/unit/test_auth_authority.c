@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/authority.h"
+#include "auth/access/authority.h"
 
 #include "auth/auth.h"
 #include "auth/session.h"

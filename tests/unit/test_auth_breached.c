@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/breached.h"
+#include "auth/sign_in/breached.h"
 
 #include "core/text.h"
 #include "tests/unit/test.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/condition.h"
+#include "auth/access/condition.h"
 
-#include "auth/action.h"
+#include "auth/access/action.h"
 #include "tests/unit/test.h"
 
 #include <string.h>

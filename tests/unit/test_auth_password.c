@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/password.h"
+#include "auth/sign_in/password.h"
 
-#include "auth/delay.h"
+#include "auth/sign_in/delay.h"
 #include "core/source.h"
 #include "core/text.h"
 #include "tests/unit/test.h"

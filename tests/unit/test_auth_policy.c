@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/policy.h"
+#include "auth/access/policy.h"
 
 #include "tests/unit/test.h"
 

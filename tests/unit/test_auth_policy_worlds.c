@@ -2,7 +2,7 @@
 /* Random worlds with groups in groups, assets, ceilings, denies, spans and conditions: the
  * evaluator against the oracle that knows no table, no chain and no dissolved group; and the laws
  * that hold whatever the answer is. POLICY_QUESTIONS=1000000 asks more. */
-#include "auth/policy.h"
+#include "auth/access/policy.h"
 
 #include "tests/unit/test.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/totp.h"
+#include "auth/sign_in/totp.h"
 
 #include "tests/unit/test.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The closure of deployments is what a walk would find, in whatever order the facts come. */
-#include "lineage/impact.h"
+#include "lineage/graph/impact.h"
 
-#include "lineage/path.h"
+#include "lineage/graph/path.h"
 #include "tests/unit/lineage_db.h"
 #include "tests/unit/test.h"
 

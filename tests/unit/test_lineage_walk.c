@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lineage/walk.h"
+#include "lineage/graph/walk.h"
 
-#include "lineage/impact.h"
-#include "lineage/provenance.h"
+#include "lineage/graph/impact.h"
+#include "lineage/graph/provenance.h"
 #include "lineage/routes.h"
 #include "tests/unit/lineage_db.h"
 #include "tests/unit/test.h"
