@@ -22,6 +22,7 @@ static const char settings[] =
     "dynamic_shared_memory_type = posix\n"
     "huge_pages = off\n"
     "jit = off\n"
+    "max_parallel_workers_per_gather = 0\n" /* starting them takes longer than our statements */
     "max_worker_processes = 4\n"
     "fsync = on\n"
     "full_page_writes = on\n"

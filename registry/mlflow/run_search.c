@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPERIMENTS_MAX = 1000, ORDERS_MAX = 8, USUAL_PAGE = 1000 };
+enum { EXPERIMENTS_MAX = 1000, EXPERIMENTS_APART = 16, ORDERS_MAX = 8, USUAL_PAGE = 1000 };
 
 static const struct where_attribute attributes[] = {
     {" start_time created Created ", "r.start_ms", true},
@@ -116,16 +116,20 @@ static enum err order_by(struct request *rq, struct where *w, const char *text)
 
 /* What is asked for. ranked: the first order is by a metric, and only runs that have it are looked
  * for, along the index of its values. Others come after these, so a full page of them is the
- * answer.
+ * answer. apart: each experiment is searched by itself, so that its runs come from the index in
+ * their order and the search ends with a full page; so it is for a single one anyway.
  */
 struct search {
     struct filter *filter;
     struct texts orders;
     struct filter_order first;
+    int64_t *experiments;
+    size_t experiment_count;
     int64_t limit;
     int64_t offset;
     bool usual;
     bool ranked;
+    bool apart;
 };
 
 static enum err add_orders(struct request *rq, struct where *w, const struct search *s)
@@ -186,21 +190,29 @@ static const char *stages_of(struct request *rq)
     return strcmp(type, "ALL") == 0 || strcmp(type, "3") == 0 ? "{active,deleted}" : NULL;
 }
 
+static enum err read_experiments(struct request *rq, struct search *s)
+{
+    struct texts texts;
+
+    TRY(mlflow_texts(rq, "experiment_ids", EXPERIMENTS_MAX, &texts));
+    s->experiments = arena_alloc(rq->arena, (texts.count + 1) * sizeof(*s->experiments));
+    s->experiment_count = texts.count;
+    for (size_t i = 0; i < texts.count; i++)
+        TRY(mlflow_experiment_id(rq, texts.items[i], &s->experiments[i]));
+    s->apart = s->usual && texts.count > 1 && texts.count <= EXPERIMENTS_APART;
+    return OK;
+}
+
 static enum err begin(struct request *rq, struct where *w, const struct search *s)
 {
     const char *stages = stages_of(rq);
-    struct texts experiments;
-    int64_t id;
-    int64_t *ids;
+    int ids = where_bind(w, P_INTS(s->experiments, s->experiment_count));
 
     if (stages == NULL)
         return mlflow_invalid(rq, "run_view_type", "of no view type");
-    TRY(mlflow_texts(rq, "experiment_ids", EXPERIMENTS_MAX, &experiments));
-    ids = arena_alloc(rq->arena, (experiments.count + 1) * sizeof(*ids));
-    for (size_t i = 0; i < experiments.count; i++) {
-        TRY(mlflow_experiment_id(rq, experiments.items[i], &id));
-        ids[i] = id;
-    }
+    if (s->apart)
+        where_add(w, " FROM (SELECT DISTINCT unnest($%d::bigint[]) AS id) e, LATERAL (SELECT r.*",
+                  ids);
     where_add(w, " FROM run r");
     if (s->ranked)
         where_add(w,
@@ -209,8 +221,13 @@ static enum err begin(struct request *rq, struct where *w, const struct search *
                   where_bind(w, P_TEXT(s->first.key)));
     where_add(w, " WHERE r.tenant_id = current_tenant() AND r.project_id = $%d::uuid",
               where_bind(w, P_TEXT(auth_project_id(rq))));
-    where_add(w, " AND r.experiment_id = ANY ($%d::bigint[]) AND r.stage = ANY ($%d::text[])",
-              where_bind(w, P_INTS(ids, experiments.count)), where_bind(w, P_TEXT(stages)));
+    if (s->apart)
+        where_add(w, " AND r.experiment_id = e.id");
+    else if (s->experiment_count == 1)
+        where_add(w, " AND r.experiment_id = ($%d::bigint[])[1]", ids);
+    else
+        where_add(w, " AND r.experiment_id = ANY ($%d::bigint[])", ids);
+    where_add(w, " AND r.stage = ANY ($%d::text[])", where_bind(w, P_TEXT(stages)));
     return OK;
 }
 
@@ -218,6 +235,8 @@ static void finish(struct where *w, const struct search *s)
 {
     int limit = where_bind(w, P_INT(s->limit));
 
+    if (s->apart)
+        where_add(w, " LIMIT $%d::bigint + 1) r ORDER BY r.start_ms DESC, r.id", limit);
     where_add(w, " LIMIT $%d::bigint + 1 OFFSET $%d::bigint) r) ", limit,
               where_bind(w, P_INT(s->offset)));
     where_add(w,
@@ -276,6 +295,7 @@ enum err post_mlflow_run_search(struct request *rq)
         return fail(rq, ERR_INVALID, "%s", why);
     s.usual = s.orders.count == 0;
     s.ranked = by_metric(rq, &s);
+    TRY(read_experiments(rq, &s));
     if (s.ranked)
         e = search(rq, &s, &json);
     s.ranked = false;

@@ -233,6 +233,27 @@ def test_pages_are_complete_whatever_the_order(tracker):
         tracker.refused("POST", "/runs/search", {"experiment_ids": [experiment], "page_token": token}, "INVALID_PARAMETER_VALUE")
 
 
+def test_pages_over_several_experiments_are_in_one_order(tracker):
+    """Each experiment is searched by itself, up to sixteen of them; the pages are the same as beyond that."""
+    ids = [tracker.experiment(f"several-{i}") for i in range(17)]
+    runs = [tracker.run(ids[i % 3], start_time=1000 + i // 4) for i in range(24)]
+    for i, run in enumerate(runs):
+        tracker.ok("POST", "/runs/log-metric", {"run_id": run, "key": "score", "value": i % 2, "timestamp": 1, "step": 0})
+    for filter, expected in (("", runs), ("metrics.score > 0", runs[1::2])):
+        found = []
+        for experiments in (ids[:3] + ids[:1], ids):
+            seen, token = [], None
+            while token != "":
+                page = tracker.ok("POST", "/runs/search", {"experiment_ids": experiments, "max_results": 5, "filter": filter,
+                                                          "page_token": token})
+                assert len(page["runs"]) <= 5
+                seen += [(-run["info"]["start_time"], run["info"]["run_id"]) for run in page["runs"]]
+                token = page.get("next_page_token") or ""
+            found.append(seen)
+        assert found[0] == found[1] == sorted(found[0])
+        assert sorted(run for _, run in found[0]) == sorted(expected)
+
+
 def test_pages_in_the_order_of_a_metric_go_on_to_runs_without_it(tracker):
     """Runs that have the metric by its value, then those where it is no number, then the others."""
     experiment = tracker.experiment("ranks")
