@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { SALT_MAX = 64 };
 
@@ -163,6 +164,14 @@ static void conclude(const struct check *k, const struct log_summary *s)
             (unsigned long long)k->payloads.right, (unsigned long long)k->payloads.erased);
 }
 
+/* A log is exported into a folder, the proof of a part of the graph into a file. */
+static bool is_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 int run_audit_verify(struct cli *c)
 {
     const char *folder = c->args.values[0];
@@ -177,6 +186,10 @@ int run_audit_verify(struct cli *c)
     if (path == NULL)
         die(USAGE, "usage: audit verify needs --vkey FILE, a key you have from elsewhere than %s",
             folder);
+    if (is_file(folder)) {
+        json_decref(k.problems);
+        return run_lineage_verify(c);
+    }
     vkeys_read(c, path, &keys);
     payloads_open(&k, folder);
     well = log_verify_directory(folder, keys.keys, keys.count, &watcher, &summary);

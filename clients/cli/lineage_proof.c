@@ -4,12 +4,13 @@
 #include "clients/cli/graph_proof.h"
 #include "clients/cli/http.h"
 #include "clients/cli/print.h"
+#include "clients/cli/vkeys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROOF_FILE_MAX = 256 << 20, VKEY_FILE_MAX = 4096 };
+enum { PROOF_FILE_MAX = 256 << 20 };
 
 int run_lineage_prove(struct cli *c)
 {
@@ -35,20 +36,6 @@ int run_lineage_prove(struct cli *c)
     return DONE;
 }
 
-static void read_key(struct cli *c, struct note_key *key)
-{
-    const char *path = option(c, "--vkey");
-    size_t length;
-    char *text;
-
-    if (path == NULL)
-        die(USAGE, "usage: lineage verify needs --vkey FILE, a key you have from elsewhere");
-    text = file_read(c, path, VKEY_FILE_MAX, &length);
-    text[strcspn(text, "\r\n")] = '\0';
-    if (note_vkey_parse(text, key) != OK)
-        die(USAGE, "%s holds no Ed25519 vkey", path);
-}
-
 static void tell(void *context, const char *fault)
 {
     (void)context;
@@ -58,17 +45,21 @@ static void tell(void *context, const char *fault)
 int run_lineage_verify(struct cli *c)
 {
     struct graph_check check;
-    struct note_key key;
+    const char *path = option(c, "--vkey");
+    struct vkeys keys;
     size_t length;
-    char *text = file_read(c, c->args.values[0], PROOF_FILE_MAX, &length);
+    char *text;
     json_t *file;
     bool good;
 
-    read_key(c, &key);
+    if (path == NULL)
+        die(USAGE, "usage: %s needs --vkey FILE, a key you have from elsewhere", c->command->name);
+    vkeys_read(c, path, &keys);
+    text = file_read(c, c->args.values[0], PROOF_FILE_MAX, &length);
     file = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
     if (file == NULL)
         die(UNVERIFIED, "%s is not JSON", c->args.values[0]);
-    good = graph_proof_check(file, &key, 1, tell, NULL, &check);
+    good = graph_proof_check(file, keys.keys, keys.count, tell, NULL, &check);
     json_decref(file);
     say(c, "%zu of %zu edges proven by %zu entries, in a log of %llu leaves at %s", check.proven,
         check.edges, check.entries, (unsigned long long)check.checkpoint.size,

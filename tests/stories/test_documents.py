@@ -133,6 +133,8 @@ def test_a_proof_holds_offline_and_no_change_to_it_does(served, tmp_path):
     done = verify(proof)
     assert done.returncode == 0, done.stderr + done.stdout
     assert "6 of 6 edges proven" in done.stdout + done.stderr
+    done = run("audit", "verify", file, "--vkey", vkey)
+    assert done.returncode == 0 and "6 of 6 edges proven" in done.stdout + done.stderr
     for i in range(len(proof["edges"])):
         edge = dict(proof["edges"][i], request="00000000-0000-7000-8000-000000000000")
         assert verify({**proof, "edges": [edge]}).returncode == 4
@@ -148,4 +150,7 @@ def test_a_proof_holds_offline_and_no_change_to_it_does(served, tmp_path):
     other = tmp_path / "other"
     other.write_text(served.foreign_admin.get("/v1/audit/log/vkey").text.split("\n")[0] + "\n")
     assert run("lineage", "verify", file, "--vkey", other).returncode == 4
+    assert run("audit", "verify", file, "--vkey", other).returncode == 4
+    file.write_text(json.dumps({**proof, "entries": proof["entries"][1:]}))
+    assert run("audit", "verify", file, "--vkey", vkey).returncode == 4
     assert served["reader"].get("/v1/lineage/proof?node=projects/credit/models/risk/versions/1").status_code == 403
