@@ -37,6 +37,8 @@ REPORT = re.compile("AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime erro
 class Service:
     """One chanceryd. home lives as long as the object unless one is given."""
 
+    program = BUILD / "chanceryd"
+
     def __init__(self, home=None, *flags, environment=None):
         self.temporary = None if home else tempfile.TemporaryDirectory(prefix="chancery-")
         self.home = pathlib.Path(home or self.temporary.name)
@@ -51,7 +53,7 @@ class Service:
     def start(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [BUILD / "chanceryd", "serve", "--home", self.home / "home", "--listen", "127.0.0.1:0", *self.flags],
+                [self.program, "serve", "--home", self.home / "home", "--listen", "127.0.0.1:0", *self.flags],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment, cwd=ROOT)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
