@@ -19,7 +19,7 @@ PURE      = core/err.c core/arena.c $(wildcard core/text*.c) core/crypto.c core/
 PROOF     = $(wildcard lineage/merkle.c lineage/tile.c lineage/note.c lineage/proof.c lineage/verify.c lineage/canonical.c lineage/grow.c)
 SERVICE   = $(filter-out service/main.c,$(wildcard $(patsubst %,%/*.c,core auth auth/* lineage lineage/* registry registry/* compute service)))
 ENGINE    = $(filter-out compute/engine/main.c,$(wildcard compute/engine/*.c)) compute/frame.c
-CLIENT    = $(filter-out clients/cli/main.c,$(wildcard clients/cli/*.c))
+CLIENT    = $(filter-out clients/cli/main.c,$(wildcard clients/cli/*.c clients/cli/*/*.c))
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 SERVICE_LIBS = $(shell pkg-config --libs libmicrohttpd libpq jansson libssl libcrypto libcurl gnutls libargon2 zlib p11-kit-1 2>/dev/null) -ljwt -lm -pthread

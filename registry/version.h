@@ -94,7 +94,9 @@ struct version_draft {
     const char *author_id;
     const char *job_id;
     const json_t *manifest; /* of kinds that are given one; NULL for none */
+    int64_t number;         /* of one that comes from elsewhere; 0: the next */
 };
+/* ERR_NOT_FOUND without such an asset, or for a number that is not beyond all others. */
 MUST_CHECK enum err version_create(struct db *db, const struct version_draft *draft,
                                    struct version *out);
 /* Put the bytes at local_path, which have this digest and size, into the store and into a pending

@@ -93,8 +93,9 @@ enum err version_list(struct db *db, const char *project_id, const struct versio
 /* One statement, so that a number is never given twice nor lost to a gap by a rollback. */
 QUERY(
     version_create_sql,
-    "WITH n AS (UPDATE asset SET versions = versions + 1 WHERE tenant_id = current_tenant()"
-    " AND project_id = $2::uuid AND kind = $3 AND name = $4 AND state = 'active'"
+    "WITH n AS (UPDATE asset SET versions = coalesce(nullif($10::int, 0), versions + 1)"
+    " WHERE tenant_id = current_tenant() AND project_id = $2::uuid AND kind = $3 AND name = $4"
+    " AND state = 'active' AND ($10::int = 0 OR $10::int > versions)"
     " RETURNING tenant_id, id, versions)"
     " INSERT INTO version (tenant_id, id, asset_id, number, description, tags, created_by, job_id,"
     " manifest) SELECT n.tenant_id, $1::uuid, n.id, n.versions, coalesce($5, ''), "
@@ -109,8 +110,8 @@ enum err version_create(struct db *db, const struct version_draft *draft, struct
     TRY(db_change(db, &version_create_sql,
                   PARAMS(P_TEXT(id), P_TEXT(draft->project_id), P_TEXT(draft->kind),
                          P_TEXT(draft->asset), P_TEXT(draft->description), P_JSON(draft->tags),
-                         P_TEXT(draft->author_id), P_TEXT(draft->job_id),
-                         P_JSON(draft->manifest))));
+                         P_TEXT(draft->author_id), P_TEXT(draft->job_id), P_JSON(draft->manifest),
+                         P_INT(draft->number))));
     return version_by_id(db, id, out);
 }
 

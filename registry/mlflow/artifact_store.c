@@ -46,12 +46,14 @@ enum err artifact_find(struct db *db, const struct artifact_place *p, struct art
 }
 
 #define MEMBERS(table, which)                                                                      \
-    "WITH f AS (SELECT substr(f.path, length($3) + 1) AS rest, f.size FROM " table " f" which      \
-    "  AND starts_with(f.path, $3)), m AS (SELECT split_part(rest, '/', 1) AS name,"               \
-    "  bool_or(strpos(rest, '/') > 0) AS dir, max(size) AS size FROM f GROUP BY 1)"                \
+    "WITH f AS (SELECT substr(f.path, length($3) + 1) AS rest, f.size, f.sha256 FROM " table       \
+    "  f" which "  AND starts_with(f.path, $3)), m AS (SELECT split_part(rest, '/', 1) AS name,"   \
+    "  bool_or(strpos(rest, '/') > 0) AS dir, max(size) AS size,"                                  \
+    "  min(encode(sha256, 'hex')) AS sha256 FROM f GROUP BY 1)"                                    \
     " SELECT json_build_object('files', coalesce(json_agg(json_strip_nulls(json_build_object("     \
     "'path', $4::text || m.name, 'is_dir', m.dir, 'file_size', CASE WHEN NOT m.dir THEN m.size"    \
-    " END)) ORDER BY m.name COLLATE \"C\"), '[]')) FROM m"
+    " END, 'sha256', CASE WHEN NOT m.dir THEN m.sha256 END)) ORDER BY m.name COLLATE \"C\"),"      \
+    " '[]')) FROM m"
 
 QUERY(artifact_list_sql, MEMBERS("artifact", OF_OWNER));
 QUERY(artifact_version_list_sql, MEMBERS("version_file", OF_VERSION));

@@ -53,37 +53,60 @@ static enum err pairs(struct request *rq, const char *list, size_t longest, json
     return mlflow_pairs(rq, items, longest, out);
 }
 
+/* An imported model keeps its id; see runs/create. */
+static enum err id_given(struct request *rq, const char **id)
+{
+    const char *text;
+    char made[ID_SIZE];
+
+    TRY(mlflow_text(rq, "model_id", 64, &text));
+    if (text != NULL)
+        return mlflow_model_id(rq, text, id) == OK ? OK : mlflow_invalid(rq, "model_id", text);
+    id_new(made);
+    *id = arena_text(rq->arena, made);
+    return OK;
+}
+
+static enum err read_draft(struct request *rq, struct logged_model_draft *d)
+{
+    json_t *params, *tags;
+    const char *text;
+
+    TRY(id_given(rq, &d->id));
+    TRY(mlflow_need(rq, "experiment_id", 64, &text));
+    TRY(mlflow_experiment_id(rq, text, &d->experiment_id));
+    TRY(mlflow_text(rq, "name", NAME_LONGEST, &d->name));
+    if (d->name == NULL)
+        d->name = arena_printf(rq->arena, "model-%s", run_hex(rq->arena, d->id) + 24);
+    TRY(name_check(rq, d->name));
+    TRY(mlflow_text(rq, "model_type", NAME_LONGEST, &d->type));
+    TRY(mlflow_text(rq, "source_run_id", 256, &text));
+    if (text != NULL)
+        TRY(mlflow_run_id(rq, text, &d->run_id));
+    TRY(pairs(rq, "params", MLFLOW_PARAM_MAX, &params));
+    TRY(pairs(rq, "tags", MLFLOW_TAG_MAX, &tags));
+    d->params = params;
+    d->tags = tags;
+    return OK;
+}
+
 /* POST …/logged-models */
 enum err post_mlflow_logged_model(struct request *rq)
 {
     struct logged_model_draft d = {.by = rq->caller.id};
-    json_t *params, *tags;
-    const char *text;
-    char id[ID_SIZE];
+    const char *name;
     enum err e;
 
-    id_new(id);
-    d.id = id;
-    TRY(mlflow_need(rq, "experiment_id", 64, &text));
-    TRY(mlflow_experiment_id(rq, text, &d.experiment_id));
-    TRY(mlflow_text(rq, "name", NAME_LONGEST, &d.name));
-    if (d.name == NULL)
-        d.name = arena_printf(rq->arena, "model-%s", run_hex(rq->arena, id) + 24);
-    TRY(name_check(rq, d.name));
-    TRY(mlflow_text(rq, "model_type", NAME_LONGEST, &d.type));
-    TRY(mlflow_text(rq, "source_run_id", 256, &text));
-    if (text != NULL)
-        TRY(mlflow_run_id(rq, text, &d.run_id));
-    TRY(pairs(rq, "params", MLFLOW_PARAM_MAX, &params));
-    TRY(pairs(rq, "tags", MLFLOW_TAG_MAX, &tags));
-    d.params = params;
-    d.tags = tags;
-    request_object(rq, "logged-models/m-%s", run_hex(rq->arena, id));
+    TRY(read_draft(rq, &d));
+    name = arena_printf(rq->arena, "m-%s", run_hex(rq->arena, d.id));
+    request_object(rq, "logged-models/%s", name);
     e = logged_model_create(rq->db, auth_project_id(rq), &d);
     if (e == ERR_NOT_FOUND)
         return fail(rq, e, "There is no such active experiment, or no such run");
+    if (e == ERR_EXISTS)
+        return fail(rq, e, "Logged model with ID '%s' already exists", name);
     TRY(e);
-    return reply(rq, arena_text(rq->arena, id));
+    return reply(rq, d.id);
 }
 
 /* GET …/logged-models/{model_id} */

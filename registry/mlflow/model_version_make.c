@@ -3,6 +3,7 @@
 
 #include "auth/auth.h"
 #include "lineage/graph/provenance.h"
+#include "registry/asset.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/artifact.h"
 #include "registry/mlflow/logged_model.h"
@@ -13,7 +14,7 @@
 
 #include <string.h>
 
-enum { PROMPT_LONGEST = 100000 };
+enum { PROMPT_LONGEST = 100000, NUMBER_MOST = 1000000000 };
 
 /* Where a version comes from. Only our own names are taken; nothing is ever fetched:
  *   models:/m-ID   models:/NAME/VERSION   runs:/RUN/PATH   mlflow-artifacts:/PLACE */
@@ -140,8 +141,11 @@ static enum err begin(struct request *rq, const struct version_key *key, json_t 
                                   .author_id = rq->caller.id};
     const json_t *items;
     const char *description;
+    struct asset a;
+    enum err e;
 
     TRY(mlflow_text(rq, "description", 2000, &description));
+    TRY(mlflow_int(rq, "version", 1, NUMBER_MOST, &draft.number));
     TRY(mlflow_list(rq, "tags", MLFLOW_TAGS_MAX, &items));
     TRY(mlflow_pairs(rq, items, PROMPT_LONGEST, tags));
     draft.tags = json_deep_copy(*tags);
@@ -149,7 +153,12 @@ static enum err begin(struct request *rq, const struct version_key *key, json_t 
     for (size_t i = 0; i < sizeof(prompt_tags) / sizeof(prompt_tags[0]); i++)
         json_object_del((json_t *)draft.tags, prompt_tags[i]);
     draft.description = description;
-    return registered_model_absent(rq, version_create(rq->db, &draft, v), key->asset);
+    e = version_create(rq->db, &draft, v);
+    if (e == ERR_NOT_FOUND && draft.number > 0 &&
+        asset_find(rq->db, auth_project_id(rq), key->kind, key->asset, &a) == OK)
+        return fail(rq, ERR_EXISTS, "Version %lld of %s is or was: numbers are never used again",
+                    (long long)draft.number, key->asset);
+    return registered_model_absent(rq, e, key->asset);
 }
 
 static enum err seal_files(struct request *rq, const struct origin *o, struct version *v)

@@ -144,29 +144,44 @@ static enum err read_draft(struct request *rq, struct run_draft *d, struct tags 
     return OK;
 }
 
-/* POST …/runs/create */
+/* What is imported keeps its id, because others know it by that. An id is the tenant's: what other
+ * tenants have shows in nothing. */
+static enum err id_given(struct request *rq, const char **id)
+{
+    const char *text;
+    char made[ID_SIZE];
+
+    TRY(mlflow_text(rq, "run_id", 64, &text));
+    if (text != NULL)
+        return mlflow_run_id(rq, text, id) == OK ? OK : mlflow_invalid(rq, "run_id", text);
+    id_new(made);
+    *id = arena_text(rq->arena, made);
+    return OK;
+}
+
+/* POST …/runs/create; MLflow's clients name no run_id. */
 enum err post_mlflow_run(struct request *rq)
 {
     struct run_draft d = {.by = rq->caller.id};
     struct tags t = {.name = NULL};
     const char *json = NULL;
-    char id[ID_SIZE];
     enum err e;
 
-    id_new(id);
-    d.id = id;
+    TRY(id_given(rq, &d.id));
     TRY(read_draft(rq, &d, &t));
     if (d.name == NULL)
-        d.name = name_new(rq->arena, id);
+        d.name = name_new(rq->arena, d.id);
     put_tag(&t, "mlflow.runName", d.name);
     d.keys = &t.keys;
     d.values = &t.values;
-    request_object(rq, "runs/%s", run_hex(rq->arena, id));
+    request_object(rq, "runs/%s", run_hex(rq->arena, d.id));
     e = run_create(rq->db, auth_project_id(rq), &d);
     if (e == ERR_NOT_FOUND)
         return fail(rq, e, "No active Experiment with id=%lld exists", (long long)d.experiment_id);
+    if (e == ERR_EXISTS)
+        return fail(rq, e, "Run with id=%s already exists", run_hex(rq->arena, d.id));
     TRY(e);
-    TRY(run_get(rq->db, auth_project_id(rq), id, &json));
+    TRY(run_get(rq->db, auth_project_id(rq), d.id, &json));
     return mlflow_reply(rq, json);
 }
 
