@@ -145,7 +145,7 @@ static enum err begin(struct request *rq, const struct version_key *key, json_t 
     enum err e;
 
     TRY(mlflow_text(rq, "description", 2000, &description));
-    TRY(mlflow_int(rq, "version", 1, NUMBER_MOST, &draft.number));
+    TRY(mlflow_int(rq, "version", 0, NUMBER_MOST, &draft.number));
     TRY(mlflow_list(rq, "tags", MLFLOW_TAGS_MAX, &items));
     TRY(mlflow_pairs(rq, items, PROMPT_LONGEST, tags));
     draft.tags = json_deep_copy(*tags);

@@ -260,11 +260,21 @@ static void metrics_import(struct import *im, struct mine *m, const json_t *sour
     {
         const char *key = text_at(item, "key");
 
-        if (key != NULL && !im->dry)
+        if (key != NULL)
             metric_import(im, m, key);
-        else if (key != NULL)
-            report_count(im->report, METRICS, 1, 0);
     }
+}
+
+static void run_files(struct import *im, const struct mine *m, const json_t *source)
+{
+    struct files f = {.what = name_of(im, m),
+                      .source_id = m->source_id,
+                      .source_uri = text_at(source, "info.artifact_uri"),
+                      .id = m->id};
+
+    if (!im->dry)
+        f.place = arena_printf(im->work.arena, "%s/%s/artifacts", m->experiment->id, m->id);
+    files_import(im, &f);
 }
 
 static void content_import(struct import *im, struct mine *m, const json_t *source)
@@ -275,6 +285,7 @@ static void content_import(struct import *im, struct mine *m, const json_t *sour
     values_import(im, m, source);
     metrics_import(im, m, source);
     inputs_import(im, m, source);
+    run_files(im, m, source);
     end_import(im, m, source);
     if (m->wrote) {
         struct said s = show(im, m->id);
@@ -323,6 +334,7 @@ void run_import(struct import *im, struct experiment *e, const char *source_id)
         report_differs(im->report, name_of(im, &m), "%s", why == NULL ? "there is no run" : why);
     } else if (im->dry) {
         count_only(im, source);
+        run_files(im, &m, source);
     } else if (find(im, &m, source)) {
         content_import(im, &m, source);
     } else {
