@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compute/job_end.h"
 
+#include "compute/job_columns.h"
 #include "compute/runner.h"
 #include "core/log.h"
 #include "lineage/audit.h"
+#include "lineage/graph/code.h"
 #include "lineage/graph/provenance.h"
 #include "registry/asset.h"
 #include "registry/version.h"
@@ -89,6 +91,20 @@ static enum err check_output(struct run *r, struct version_file *file, char sha2
     return OK;
 }
 
+/* The commit that whoever asked for the job named. */
+static enum err trace_code(struct run *r, const char *job)
+{
+    const json_t *code = json_object_get(r->work.spec, "code");
+    const char *node =
+        code_node(r->arena, r->work.project, json_string_value(json_object_get(code, "repository")),
+                  json_string_value(json_object_get(code, "commit")));
+
+    if (node == NULL)
+        return OK;
+    TRY(provenance_node(r->db, "code", node, r->work.project, NULL));
+    return provenance_edge(r->db, node, job, "use", r->work.id);
+}
+
 static enum err trace(struct run *r, const struct version *made)
 {
     const struct job_work *w = &r->work;
@@ -104,7 +120,9 @@ static enum err trace(struct run *r, const struct version *made)
         TRY(provenance_edge(
             r->db, arena_printf(r->arena, "projects/%s/approvals/%s", w->project, w->approval), job,
             "approve", w->id));
-    return provenance_edge(r->db, job, version_node(r->arena, made), "produce", w->id);
+    TRY(trace_code(r, job));
+    TRY(provenance_edge(r->db, job, version_node(r->arena, made), "produce", w->id));
+    return job_trace_columns(r, made);
 }
 
 /* The worker acts for whoever asked for the job. */

@@ -6,6 +6,7 @@
 #include "compute/handlers.h"
 #include "lineage/canonical.h"
 #include "registry/asset.h"
+#include "registry/source.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct job_post {
     double test_fraction;
     double l2;
     int64_t max_iterations;
+    json_t *code; /* the commit that asks for it, or NULL */
 };
 
 static const char *const kinds[] = {"train", "predict", NULL};
@@ -41,6 +43,7 @@ const struct field job_post_fields[] = {
     OPT_REAL(struct job_post, test_fraction),
     OPT_REAL(struct job_post, l2),
     OPT_INT(struct job_post, max_iterations, 1, 100000),
+    OPT_OBJECT(struct job_post, code),
     FIELDS_END,
 };
 
@@ -153,11 +156,12 @@ static enum err plan_train(struct request *rq, const struct job_post *post, stru
         features = json_array();
     for (size_t i = 0; i < post->features.count; i++)
         json_array_append_new(features, json_string(post->features.items[i]));
-    plan->spec = json_pack("{s:s, s:o, s:s, s:s, s:s, s:o*, s:I, s:f, s:f, s:I}", "kind", "train",
-                           "input", reference(rq, &plan->input), "output", post->output, "trainer",
-                           post->trainer, "target", post->target, "features", features, "seed",
-                           (json_int_t)post->seed, "test_fraction", post->test_fraction, "l2",
-                           post->l2, "max_iterations", (json_int_t)post->max_iterations);
+    plan->spec =
+        json_pack("{s:s, s:o, s:s, s:s, s:s, s:o*, s:I, s:f, s:f, s:I, s:O*}", "kind", "train",
+                  "input", reference(rq, &plan->input), "output", post->output, "trainer",
+                  post->trainer, "target", post->target, "features", features, "seed",
+                  (json_int_t)post->seed, "test_fraction", post->test_fraction, "l2", post->l2,
+                  "max_iterations", (json_int_t)post->max_iterations, "code", post->code);
     return OK;
 }
 
@@ -176,9 +180,9 @@ static enum err plan_predict(struct request *rq, const struct job_post *post, st
     if (approval_in_force(rq->db, plan->model.id, &approval) != OK)
         return fail(rq, ERR_UNAPPROVED, "%s has no approval in force; ask for its promotion first",
                     post->model);
-    plan->spec =
-        json_pack("{s:s, s:o, s:o, s:s}", "kind", "predict", "input", reference(rq, &plan->input),
-                  "model", reference(rq, &plan->model), "output", post->output);
+    plan->spec = json_pack("{s:s, s:o, s:o, s:s, s:O*}", "kind", "predict", "input",
+                           reference(rq, &plan->input), "model", reference(rq, &plan->model),
+                           "output", post->output, "code", post->code);
     return OK;
 }
 
@@ -201,9 +205,13 @@ enum err job_plan_read(struct request *rq, struct job_plan *out)
 {
     struct job_post post = {.test_fraction = 0.2, .l2 = 1.0, .max_iterations = 200};
 
+    const char *commit;
+
     *out = (struct job_plan){.spec = NULL};
     TRY(request_read(rq, &post));
     out->trains = strcmp(post.kind, "train") == 0;
+    if (post.code != NULL)
+        TRY(source_code(rq, "code", post.code, &commit));
     TRY(find_input(rq, "input", post.input, "dataset", &out->input));
     TRY(out->trains ? plan_train(rq, &post, out) : plan_predict(rq, &post, out));
     return seal_spec(rq, out);

@@ -215,6 +215,20 @@ CREATE FUNCTION approvals_record(of_version uuid, of_job uuid) RETURNS json LANG
       FROM approval x
      WHERE x.tenant_id = current_tenant() AND (x.version_id = of_version OR x.job_id = of_job) $$;
 
+-- What else a version came from, of its own project: environments, code, prompts, runs…; not what other members of the
+-- record have.
+CREATE FUNCTION sources_record(of_node text, in_project text) RETURNS json LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE up (id) AS (
+        SELECT n.id FROM lineage_node n WHERE n.tenant_id = current_tenant() AND n.name = of_node
+        UNION SELECT e.src FROM up
+          JOIN lineage_edge e ON e.tenant_id = current_tenant() AND e.dst = up.id AND e.kind <> 'predict'
+          JOIN lineage_node s ON s.tenant_id = e.tenant_id AND s.id = e.src AND s.project = in_project)
+    SELECT coalesce(json_agg(json_build_object('node', n.name, 'kind', n.kind, 'sha256', encode(n.digest, 'hex'))
+                             ORDER BY n.name COLLATE "C"), '[]')
+      FROM up JOIN lineage_node n ON n.tenant_id = current_tenant() AND n.id = up.id
+     WHERE n.kind IN ('environment', 'component', 'prompt', 'notebook', 'flow', 'connection', 'code', 'external', 'run', 'dataset',
+                      'logged-model') $$;
+
 CREATE FUNCTION model_record(in_project text, model text, wanted bigint) RETURNS json LANGUAGE sql STABLE AS $$
     SELECT json_build_object(
         'tenant', t.name, 'project', p.name, 'project_description', p.description, 'policy', p.policy,
@@ -226,6 +240,7 @@ CREATE FUNCTION model_record(in_project text, model text, wanted bigint) RETURNS
         'inputs', (SELECT coalesce(json_agg(version_record(i.id) ORDER BY i.id), '[]')
                      FROM job j JOIN version i ON i.tenant_id = j.tenant_id AND i.id IN (j.input_id, j.model_id)
                     WHERE j.tenant_id = v.tenant_id AND j.id = v.job_id),
+        'sources', sources_record(format('projects/%s/models/%s/versions/%s', p.name, a.name, v.number), p.name),
         'approvals', approvals_record(v.id, v.job_id),
         'deployments', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'endpoint', e.name, 'approval', d.approval_id,
                                'from', utc_text(d.deployed_at), 'until', utc_text(d.ended_at),
@@ -331,14 +346,28 @@ CREATE FUNCTION ol_lineage_json(start bigint, steps int, seen text[]) RETURNS js
         'outEdges', (SELECT coalesce(json_agg(e.edge), '[]') FROM edge e WHERE e.src = n.id)) ORDER BY n.name), '[]'))
       FROM node n $$;
 
-CREATE FUNCTION ol_column_lineage_json(starts bigint[], steps int, downstream boolean, seen text[]) RETURNS json
-    LANGUAGE sql STABLE AS $$
+-- A version of ours as others would describe it: its node's name, and the columns that its manifest has.
+CREATE FUNCTION own_facets(node text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object('schema', jsonb_build_object('fields',
+               coalesce(v.manifest::jsonb -> 'columns', v.manifest::jsonb -> 'features', '[]')))
+      FROM project p
+      JOIN asset a ON a.tenant_id = p.tenant_id AND a.project_id = p.id AND a.kind || 's' = split_part(node, '/', 3)
+       AND a.name = split_part(node, '/', 4)
+      JOIN version v ON v.tenant_id = a.tenant_id AND v.asset_id = a.id AND v.number::text = split_part(node, '/', 6)
+     WHERE p.tenant_id = current_tenant() AND p.name = split_part(node, '/', 2) $$;
+
+-- whole: the projects of which the caller may read everything, so columns of our own versions too.
+CREATE FUNCTION ol_column_lineage_json(starts bigint[], steps int, downstream boolean, seen text[], whole text[])
+    RETURNS json LANGUAGE sql STABLE AS $$
     WITH node AS (
-        SELECT DISTINCT n.id, n.name, c.field, d.namespace, d.name AS dataset, d.facets
+        SELECT DISTINCT n.id, n.name, c.field, coalesce(d.namespace, 'chancery') AS namespace,
+               coalesce(d.name, o.name) AS dataset, coalesce(d.facets, own_facets(o.name), '{}') AS facets
           FROM unnest(starts) s, unnest(ol_around(s, true, downstream, steps, 5000)) a
           JOIN lineage_node n ON n.tenant_id = current_tenant() AND n.id = a AND n.project = ANY (seen)
           JOIN ol_column c ON c.tenant_id = n.tenant_id AND c.id = n.id
-          JOIN ol_dataset d ON d.tenant_id = c.tenant_id AND d.id = c.dataset),
+          JOIN lineage_node o ON o.tenant_id = c.tenant_id AND o.id = c.dataset
+          LEFT JOIN ol_dataset d ON d.tenant_id = c.tenant_id AND d.id = c.dataset
+         WHERE d.id IS NOT NULL OR (o.kind IN ('dataset-version', 'model-version') AND o.project = ANY (whole))),
     edge AS (
         SELECT s.id AS src, t.id AS dst, s.namespace, s.dataset, s.field,
                json_build_object('origin', 'datasetField' || substr(s.name, 10), 'destination', 'datasetField' || substr(t.name, 10)) AS edge

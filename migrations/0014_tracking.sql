@@ -195,4 +195,5 @@ CALL tenant_table('artifact', 'SELECT, INSERT, UPDATE, DELETE');
 ALTER TABLE lineage_node DROP CONSTRAINT lineage_node_kind;
 ALTER TABLE lineage_node ADD CONSTRAINT lineage_node_kind CHECK (kind IN
     ('dataset-version', 'model-version', 'job', 'approval', 'deployment', 'prediction', 'run', 'dataset', 'logged-model',
-     'notebook', 'prompt', 'flow', 'environment', 'component', 'connection', 'code', 'ol-job', 'ol-run', 'ol-dataset', 'ol-column'));
+     'notebook', 'prompt', 'flow', 'environment', 'component', 'connection', 'code', 'external', 'trace', 'column',
+     'ol-job', 'ol-run', 'ol-dataset', 'ol-column'));

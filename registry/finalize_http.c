@@ -7,6 +7,7 @@
 #include "registry/manifest.h"
 #include "registry/pickle_facts.h"
 #include "registry/reply.h"
+#include "registry/source.h"
 
 #include <string.h>
 #include <strings.h>
@@ -70,6 +71,7 @@ static bool same_files(const struct rows *a, const struct rows *b)
 static enum err seal_version(struct request *rq)
 {
     const struct looked *looked = rq->work;
+    struct sources sources = {.count = 0};
     struct version v;
     struct rows files;
 
@@ -77,7 +79,10 @@ static enum err seal_version(struct request *rq)
     TRY(version_files(rq->db, v.id, &files));
     if (!same_files(&files, &looked->files))
         return fail(rq, ERR_CONFLICT, "the files changed while they were looked into; try again");
+    if (manifest_wanted(v.kind))
+        TRY(source_list(rq, v.kind, v.manifest, &sources));
     TRY(version_seal(rq->db, &v, looked->facts));
+    TRY(source_trace(rq, &sources, version_node(rq->arena, &v)));
     request_audit(rq, "digest", json_string(v.digest));
     return etag_reply(rq, version_fields, &v, v.revision);
 }

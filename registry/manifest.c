@@ -5,21 +5,26 @@
 
 #include <string.h>
 
-enum { NODES_MAX = 500, EDGES_MAX = 2000, MESSAGES_MAX = 1000 };
+enum { NODES_MAX = 500, EDGES_MAX = 2000, MESSAGES_MAX = 1000, USES_MAX = 100 };
 
 /* The members of every kind; each reads its own. */
 struct manifest {
     const char *python, *image, *command, *environment, *kernel, *entry, *type, *target, *secret;
-    struct texts packages;
+    const char *model;
+    struct texts packages, uses;
     json_t *variables, *inputs, *outputs, *template, *model_config, *response_format;
-    json_t *nodes, *edges, *options;
+    json_t *nodes, *edges, *options, *code;
 };
+
+/* What every kind may say it was made from; source.h reads it. */
+#define SOURCES OPT_TEXTS(struct manifest, uses, USES_MAX), OPT_OBJECT(struct manifest, code)
 
 static const struct field environment_fields[] = {
     TEXT(struct manifest, python, 64),
     TEXTS(struct manifest, packages, 2000),
     OPT_TEXT(struct manifest, image, 500),
     OPT_OBJECT(struct manifest, variables),
+    SOURCES,
     FIELDS_END,
 };
 static const struct field component_fields[] = {
@@ -27,22 +32,28 @@ static const struct field component_fields[] = {
     OBJECT(struct manifest, inputs),
     OBJECT(struct manifest, outputs),
     TEXT(struct manifest, environment, 200),
+    SOURCES,
     FIELDS_END,
 };
 static const struct field prompt_fields[] = {
     JSON(struct manifest, template),
     OPT_OBJECT(struct manifest, model_config),
     OPT_JSON(struct manifest, response_format),
+    OPT_TEXT(struct manifest, model, 200),
+    SOURCES,
     FIELDS_END,
 };
 static const struct field notebook_fields[] = {
     TEXT(struct manifest, kernel, 64),
     TEXT(struct manifest, entry, 512),
+    OPT_TEXT(struct manifest, environment, 200),
+    SOURCES,
     FIELDS_END,
 };
 static const struct field flow_fields[] = {
     JSON(struct manifest, nodes),
     JSON(struct manifest, edges),
+    SOURCES,
     FIELDS_END,
 };
 static const struct field connection_fields[] = {
@@ -50,6 +61,7 @@ static const struct field connection_fields[] = {
     TEXT(struct manifest, target, 2000),
     OPT_NAME(struct manifest, secret),
     OPT_OBJECT(struct manifest, options),
+    SOURCES,
     FIELDS_END,
 };
 
@@ -136,10 +148,12 @@ static enum err check_prompt(struct request *rq, const struct manifest *m)
     return read_records(rq, m->template, &messages, &items);
 }
 
-static enum err check_component(struct request *rq, const struct manifest *m)
+static enum err check_environment(struct request *rq, const struct manifest *m)
 {
     struct version_key key;
 
+    if (m->environment == NULL)
+        return OK;
     if (version_key_parse(rq->arena, m->environment, &key) && strcmp(key.kind, "environment") == 0)
         return OK;
     return refuse(rq, "environment", "must be a version such as environments/NAME/versions/1");
@@ -211,8 +225,8 @@ static const struct {
     const struct field *fields;
     enum err (*check)(struct request *rq, const struct manifest *m);
 } schemas[] = {
-    {"environment", environment_fields, NULL}, {"component", component_fields, check_component},
-    {"prompt", prompt_fields, check_prompt},   {"notebook", notebook_fields, NULL},
+    {"environment", environment_fields, NULL}, {"component", component_fields, check_environment},
+    {"prompt", prompt_fields, check_prompt},   {"notebook", notebook_fields, check_environment},
     {"flow", flow_fields, check_flow},         {"connection", connection_fields, NULL},
 };
 

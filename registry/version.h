@@ -60,6 +60,9 @@ bool version_key_number(const char *text, struct version_key *out);
 /* "models/risk/versions/3", and as a node of the lineage "projects/P/models/risk/versions/3". */
 const char *version_path(struct arena *a, const struct version *v);
 const char *version_node(struct arena *a, const struct version *v);
+/* The kind of that node: models and datasets are known to the lineage by longer names,
+ * "model-version", as jobs' inputs and outputs; the others by that of the asset. */
+const char *version_node_kind(const char *kind);
 
 /* Of an active asset, pending or ready. project_id is a UUID. */
 MUST_CHECK enum err version_get(struct db *db, const char *project_id,

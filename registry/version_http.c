@@ -7,6 +7,7 @@
 #include "registry/handlers.h"
 #include "registry/manifest.h"
 #include "registry/reply.h"
+#include "registry/source.h"
 #include "registry/tag.h"
 
 #include <string.h>
@@ -70,11 +71,13 @@ enum err version_lock_pending(struct request *rq, struct version *v)
 enum err post_version(struct request *rq)
 {
     struct version_body b = {.description = NULL};
+    struct sources sources;
     struct version v;
 
     TRY(request_read(rq, &b));
     TRY(tags_check(rq, b.tags));
     TRY(manifest_check(rq, asset_kind(rq), b.manifest));
+    TRY(source_list(rq, asset_kind(rq), b.manifest, &sources));
     TRY(version_create(rq->db,
                        &(struct version_draft){.project_id = auth_project_id(rq),
                                                .kind = asset_kind(rq),

@@ -116,8 +116,7 @@ QUERY(version_seal_sql,
 QUERY(version_uploads_end,
       "DELETE FROM upload WHERE tenant_id = current_tenant() AND version_id = $1::uuid");
 
-/* Models and datasets are known to the lineage by longer names, of jobs' inputs and outputs. */
-static const char *node_kind(const char *kind)
+const char *version_node_kind(const char *kind)
 {
     return strcmp(kind, "model") == 0     ? "model-version"
            : strcmp(kind, "dataset") == 0 ? "dataset-version"
@@ -145,7 +144,7 @@ enum err version_seal(struct db *db, struct version *v, const json_t *facts)
     TRY(db_change(
         db, &version_seal_sql,
         PARAMS(P_TEXT(v->id), P_BYTES(digest.bytes, SHA256_SIZE), P_JSON(manifest), P_INT(size))));
-    TRY(provenance_node(db, node_kind(v->kind), version_node(db->arena, v), v->project,
+    TRY(provenance_node(db, version_node_kind(v->kind), version_node(db->arena, v), v->project,
                         digest.bytes));
     return version_by_id(db, v->id, v);
 }

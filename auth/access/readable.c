@@ -81,17 +81,24 @@ void auth_readable_things(struct request *rq, enum action a, const struct texts 
             add_assets(rq, s, a, p, out);
 }
 
-/* "projects/credit/models/risk/versions/3" to "models/risk"; NULL for what has no scope of its own.
- */
+/* "projects/credit/models/risk/versions/3" to "models/risk", and so a column of it; NULL for what
+ * has no scope of its own. */
 static const char *asset_of(struct arena *a, const char *project, const char *node,
                             enum action *read)
 {
     static const struct {
         const char *kind;
         enum action read;
-    } kinds[] = {{"models/", ASSET_READ}, {"datasets/", ASSET_READ}, {"endpoints/", ENDPOINT_READ}};
+    } kinds[] = {
+#define ASSET_KIND(kind) {kind "s/", ASSET_READ},
+#include "auth/kinds.def"
+#undef ASSET_KIND
+        {"endpoints/", ENDPOINT_READ},
+    };
+    static const char column[] = "ol-column:chancery:";
     size_t length = strlen(project);
-    const char *at = node;
+    bool of_column = strncmp(node, column, sizeof(column) - 1) == 0;
+    const char *at = of_column ? node + sizeof(column) - 1 : node;
 
     if (strncmp(at, "projects/", 9) != 0 || strncmp(at + 9, project, length) != 0 ||
         at[9 + length] != '/')

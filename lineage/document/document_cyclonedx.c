@@ -54,6 +54,31 @@ static json_t *input_component(struct document *d, const json_t *input)
     return c;
 }
 
+/* Code, environments, prompts… by their nodes. */
+static json_t *source_component(const json_t *source)
+{
+    static const struct {
+        const char *kind;
+        const char *type;
+    } types[] = {{"environment", "platform"},
+                 {"dataset", "data"},
+                 {"prompt", "data"},
+                 {"logged-model", "machine-learning-model"}};
+    const char *kind = record_text(source, "kind"), *type = "application";
+    const char *sha256 = record_text(source, "sha256");
+    json_t *c;
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcmp(types[i].kind, kind) == 0)
+            type = types[i].type;
+    c = json_pack("{s:s, s:s, s:s, s:[o]}", "type", type, "bom-ref", record_text(source, "node"),
+                  "name", record_text(source, "node"), "properties",
+                  property("chancery:kind", kind));
+    if (*sha256 != '\0')
+        json_object_set_new(c, "hashes", sha256_hashes(sha256));
+    return c;
+}
+
 static json_t *metrics(struct document *d, const json_t *manifest)
 {
     json_t *list = json_array(), *value;
@@ -145,12 +170,16 @@ static json_t *dependencies(const json_t *components, const char *model)
 json_t *document_cyclonedx(struct document *d)
 {
     const json_t *version = json_object_get(d->record, "version");
-    json_t *components = files_of(d, version), *input;
+    json_t *components = files_of(d, version), *input, *source;
     size_t i;
 
     json_array_foreach(json_object_get(d->record, "inputs"), i, input)
     {
         json_array_append_new(components, input_component(d, input));
+    }
+    json_array_foreach(json_object_get(d->record, "sources"), i, source)
+    {
+        json_array_append_new(components, source_component(source));
     }
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:i, s:{s:s, s:{s:[{s:s, s:s}]}, s:o, s:o}, s:o, s:o}", "$schema",

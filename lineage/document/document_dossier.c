@@ -130,6 +130,7 @@ static void data(struct dossier *s, const json_t *input)
 static void development(struct dossier *s)
 {
     static const char *const features[] = {"name", "type", NULL};
+    static const char *const sources[] = {"node", "kind", "sha256", NULL};
     const json_t *job = json_object_get(s->d->record, "job"), *input;
     const json_t *v = json_object_get(s->d->record, "version");
     const json_t *inputs = json_object_get(s->d->record, "inputs");
@@ -153,6 +154,9 @@ static void development(struct dossier *s)
         input = json_array_get(inputs, i);
         data(s, input);
     }
+    if (json_array_size(json_object_get(s->d->record, "sources")) > 0)
+        table(s, "Code, environments and other sources", sources,
+              json_object_get(s->d->record, "sources"));
     needed_tag(s, "Human oversight", "human-oversight");
 }
 

@@ -69,6 +69,17 @@ static enum err write(struct request *rq, const struct kind *k, const json_t *js
     return canonical_json(envelope, out);
 }
 
+static bool all_visible(struct request *rq, const json_t *things)
+{
+    const json_t *thing;
+    size_t i;
+
+    json_array_foreach(
+        things, i,
+        thing) if (!question_may(rq, rq->args[0], record_text(thing, "node"))) return false;
+    return true;
+}
+
 /* GET /v1/projects/{project}/models/{name}/versions/{version}/documents/{document}: the same bytes
  * for the same record, by whatever name the service was reached: URLs are of the log's origin. */
 enum err get_model_document(struct request *rq)
@@ -85,6 +96,12 @@ enum err get_model_document(struct request *rq)
         return ERR_NOT_FOUND;
     request_object(rq, "models/%s/versions/%s", rq->args[1], rq->args[2]);
     TRY(record_of(rq->db, rq->args[0], rq->args[1], (int64_t)number, &record));
+    if (!question_may(rq, rq->args[0], record_text(json_object_get(record, "version"), "node")))
+        return ERR_NOT_FOUND;
+    if (!all_visible(rq, json_object_get(record, "inputs")) ||
+        !all_visible(rq, json_object_get(record, "sources")))
+        return fail(rq, ERR_DENIED,
+                    "it tells of things that made the model and are not yours to read");
     d.record = record;
     TRY(log_find(rq->db, &l));
     d.url = arena_printf(rq->arena, "https://%.*s", (int)strcspn(l.origin, "/"), l.origin);

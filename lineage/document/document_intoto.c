@@ -29,6 +29,8 @@ static json_t *statement(struct document *d, const char *type, json_t *predicate
 
 static json_t *materials(struct document *d)
 {
+    const json_t *spec = json_object_get(json_object_get(d->record, "job"), "spec");
+    const json_t *code = json_object_get(spec, "code");
     json_t *list = json_array(), *input, *file;
     size_t i, k;
 
@@ -44,6 +46,11 @@ static json_t *materials(struct document *d)
                                 record_text(file, "sha256")));
         }
     }
+    if (json_is_object(code))
+        json_array_append_new(
+            list, json_pack("{s:s, s:{s:s}}", "uri",
+                            arena_printf(d->arena, "git+%s", record_text(code, "repository")),
+                            "digest", "gitCommit", record_text(code, "commit")));
     return list;
 }
 

@@ -157,6 +157,24 @@ static void add_inputs(struct spdx *s, const char *model)
     }
 }
 
+static void add_sources(struct spdx *s, const char *model)
+{
+    json_t *source;
+    size_t i;
+
+    json_array_foreach(json_object_get(s->d->record, "sources"), i, source)
+    {
+        const char *id = id_of(s, arena_printf(s->d->arena, "source-%zu", i + 1));
+        const char *digest = record_text(source, "sha256");
+        json_t *e = element(s, "software_Package", id);
+
+        set(e, "name", record_text(source, "node"));
+        if (*digest != '\0')
+            json_object_set_new(e, "verifiedUsing", sha256(digest));
+        relate(s, model, "dependsOn", id);
+    }
+}
+
 static void add_creation(struct spdx *s)
 {
     const json_t *version = json_object_get(s->d->record, "version");
@@ -186,6 +204,7 @@ json_t *document_spdx(struct document *d)
     model = add_model(&s);
     add_files(&s, model);
     add_inputs(&s, model);
+    add_sources(&s, model);
     document = json_pack("{s:s, s:s, s:s, s:s, s:[s], s:o, s:[ssss]}", "type", "SpdxDocument",
                          "spdxId", id_of(&s, "document"), "creationInfo", "_:creation", "name",
                          record_text(version, "node"), "rootElement", model, "element", s.ids,

@@ -10,6 +10,7 @@
  *                manifest created_by created_at ready_at files: [{path size sha256}]}
  *   job         {id spec requested_by created_at started_at finished_at}, or null
  *   inputs      of the job, like version
+ *   sources     [{node kind sha256}]: what else led to it, of the same project
  *   approvals   [{id action subject alias state required requested_by reason evidence_digest
  *                 subject_digest created_at closed_at
  *                 decisions: [{by verdict reason evidence_digest at}]}]

@@ -30,6 +30,15 @@ static enum err projects_seen(struct request *rq, struct seen *out)
     return OK;
 }
 
+/* Those of which everything may be seen. */
+static void projects_whole(struct request *rq, const struct seen *seen, struct seen *out)
+{
+    *out = (struct seen){.items = arena_alloc(rq->arena, (seen->count + 1) * sizeof(const char *))};
+    for (size_t i = 0; i < seen->count; i++)
+        if (question_may(rq, seen->items[i], NULL))
+            out->items[out->count++] = seen->items[i];
+}
+
 struct page {
     int64_t limit;
     int64_t offset;
@@ -217,28 +226,36 @@ enum err get_marquez_lineage(struct request *rq)
     return answer(rq, rows);
 }
 
-QUERY(marquez_columns,
-      "SELECT ol_column_lineage_json(s.ids, $3::int, $4::boolean, $1::text[])::text FROM"
-      "  (SELECT array_agg(c.id) AS ids FROM lineage_node n"
-      "     JOIN ol_column c ON c.tenant_id = n.tenant_id AND n.id IN (c.id, c.dataset)"
-      "    WHERE n.tenant_id = current_tenant() AND n.name = $2 AND n.project = ANY ($1::text[])) s"
-      " WHERE s.ids IS NOT NULL");
+QUERY(
+    marquez_columns,
+    "SELECT ol_column_lineage_json(s.ids, $3::int, $4::boolean, $1::text[], $5::text[])::text FROM"
+    "  (SELECT array_agg(c.id) AS ids FROM lineage_node n"
+    "     JOIN ol_column c ON c.tenant_id = n.tenant_id AND n.id IN (c.id, c.dataset)"
+    "    WHERE n.tenant_id = current_tenant() AND n.name = $2 AND n.project = ANY ($1::text[])"
+    "      AND (n.kind LIKE 'ol-%' OR n.project = ANY ($5::text[]))) s"
+    " WHERE s.ids IS NOT NULL");
+
+/* A version of ours is the dataset of its node's name in the namespace chancery. */
+static const char own_dataset[] = "ol-dataset:chancery:";
 
 /* GET /api/v1/column-lineage?nodeId=&depth=&withDownstream= */
 enum err get_marquez_column_lineage(struct request *rq)
 {
     const char *down = request_query(rq, "withDownstream"), *node = "";
-    struct seen seen;
+    struct seen seen, whole;
     PGresult *rows;
     int64_t depth;
 
     TRY(read_node_id(rq, &node, &depth));
     if (strncmp(node, "ol-datasetField:", 16) == 0)
         node = arena_printf(rq->arena, "ol-column:%s", node + 16);
+    if (strncmp(node, own_dataset, sizeof(own_dataset) - 1) == 0)
+        node += sizeof(own_dataset) - 1;
     TRY(projects_seen(rq, &seen));
+    projects_whole(rq, &seen, &whole);
     TRY(db_rows(rq->db, &marquez_columns, &rows,
                 PARAMS(P_SEEN(seen), P_TEXT(node), P_INT(depth),
-                       P_BOOL(down != NULL && strcmp(down, "true") == 0))));
+                       P_BOOL(down != NULL && strcmp(down, "true") == 0), P_SEEN(whole))));
     return answer(rq, rows);
 }
 

@@ -2,6 +2,7 @@
 #include "lineage/graph/ol_facts.h"
 
 #include "core/text.h"
+#include "lineage/graph/code.h"
 
 #include <string.h>
 
@@ -160,9 +161,9 @@ static void add_code(struct ol_facts *f)
 
     if (url == NULL)
         url = json_string_value(json_object_get(at, "url"));
-    if (url == NULL || commit == NULL || strlen(url) + strlen(commit) > OL_NAME_MAX)
+    name = url == NULL ? NULL : code_node(f->arena, f->project, url, commit);
+    if (name == NULL)
         return;
-    name = arena_printf(f->arena, "code:%s@%s", url, commit);
     add_node(f, "code", name, f->project);
     add_edge(f, name, f->event->run_node == NULL ? f->event->job.node : f->event->run_node, "use");
 }

@@ -12,7 +12,7 @@ struct prov {
 
 static bool is_activity(const struct walk_node *node)
 {
-    static const char *const kinds[] = {"job", "approval", "deployment", "ol-run", "run"};
+    static const char *const kinds[] = {"job", "approval", "deployment", "ol-run", "run", "trace"};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(node->kind, kinds[i]) == 0)

@@ -8,14 +8,19 @@
 /* The provenance graph: what was made from what. Nodes and edges are facts, written in the
  * transaction that makes them true and never changed.
  *
- * Names are paths: projects/P/datasets/N/versions/V, projects/P/models/N/versions/V,
+ * Names are paths: projects/P/datasets/N/versions/V (and so every kind of asset),
  * projects/P/jobs/ID, projects/P/approvals/ID, projects/P/endpoints/E/deployments/ID,
- * projects/P/predictions/ID; projects/P/runs/ID, projects/P/mlflow-datasets/NAME/DIGEST.
- * Kinds of nodes: dataset-version model-version job approval deployment prediction run dataset.
- * Kinds of edges, src upstream of dst: consume produce approve deploy predict.
- * What other systems declare (OpenLineage) has nodes ol-job ol-run ol-dataset ol-column code, named
- * ol-dataset:NAMESPACE:NAME and so on, and edges run (job to run) parent (run to run) derive
- * (between columns, or datasets without a job) use (code). */
+ * projects/P/predictions/ID; projects/P/runs/ID, projects/P/mlflow-datasets/NAME/DIGEST,
+ * projects/P/logged-models/m-ID, projects/P/traces/ID, projects/P/mlflow-notebooks/PATH;
+ * projects/P/code/REPOSITORY@COMMIT (code.h); projects/P/external/TEXT: what a manifest names that
+ * is none of ours. Kinds of nodes: dataset-version model-version environment component prompt
+ * notebook flow connection job approval deployment prediction run dataset logged-model trace code
+ * external column. Kinds of edges, src upstream of dst: consume produce approve deploy predict use
+ * derive. A prompt leads to a trace by predict, as a deployment to a prediction: nothing comes of
+ * either. What other systems declare (OpenLineage) has nodes ol-job ol-run ol-dataset ol-column
+ * code, named ol-dataset:NAMESPACE:NAME and so on, and edges run (job to run) parent (run to run)
+ * derive (between columns, or datasets without a job) use (code). Columns of ours have the names
+ * that others would call them by, ol-column:chancery:NODE:COLUMN, and the kind column. */
 
 /* Queue a node into the running TX_WRITE of db->tenant. A node of that name that is there already
  * stays as it is. digest is 32 bytes or NULL. */

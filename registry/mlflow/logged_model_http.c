@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/artifact.h"
+#include "registry/mlflow/linked.h"
 #include "registry/mlflow/mlflow.h"
 #include "registry/mlflow/run_http.h"
 
@@ -106,6 +107,7 @@ enum err post_mlflow_logged_model(struct request *rq)
     if (e == ERR_EXISTS)
         return fail(rq, e, "Logged model with ID '%s' already exists", name);
     TRY(e);
+    TRY(linked_model(rq, d.id, tags));
     return reply(rq, d.id);
 }
 
@@ -174,6 +176,7 @@ enum err patch_mlflow_logged_model_tags(struct request *rq)
     TRY(id_of_path(rq, &id));
     TRY(pairs(rq, "tags", MLFLOW_TAG_MAX, &tags));
     TRY(absent(rq, logged_model_add(rq->db, auth_project_id(rq), id, NULL, tags), rq->args[0]));
+    TRY(linked_model(rq, id, tags));
     return reply(rq, id);
 }
 

@@ -6,6 +6,7 @@
 #include "registry/asset.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/artifact.h"
+#include "registry/mlflow/linked.h"
 #include "registry/mlflow/logged_model.h"
 #include "registry/mlflow/mlflow.h"
 #include "registry/mlflow/run_http.h"
@@ -182,8 +183,13 @@ static enum err seal_files(struct request *rq, const struct origin *o, struct ve
 static enum err trace(struct request *rq, const struct origin *o, const struct version *v)
 {
     struct version copied;
-    const char *run;
+    const char *run, *id, *model;
 
+    if (o->model_id != NULL) {
+        TRY(mlflow_model_id(rq, o->model_id, &id));
+        TRY(logged_model_node(rq, id, o->run_id, &model));
+        TRY(provenance_edge(rq->db, model, version_node(rq->arena, v), "produce", rq->id));
+    }
     if (o->version != NULL) {
         TRY(version_by_id(rq->db, o->version, &copied));
         TRY(provenance_edge(rq->db, version_node(rq->arena, &copied), version_node(rq->arena, v),
@@ -193,6 +199,15 @@ static enum err trace(struct request *rq, const struct origin *o, const struct v
         return OK;
     TRY(run_node(rq, o->run_id, &run));
     return provenance_edge(rq->db, run, version_node(rq->arena, v), "produce", rq->id);
+}
+
+static enum err trace_tags(struct request *rq, const json_t *tags, const struct version *v)
+{
+    const struct linked_to to = {version_node_kind(v->kind), version_node(rq->arena, v), "use"};
+    struct linked l = {.commit = NULL};
+
+    linked_note_all(&l, tags);
+    return linked_trace(rq, &l, &to);
 }
 
 /* Of a prompt the text is the version: a template, or the messages of a chat. */
@@ -239,6 +254,7 @@ enum err post_mlflow_model_version(struct request *rq)
         TRY(seal_files(rq, &o, &v));
         TRY(trace(rq, &o, &v));
     }
+    TRY(trace_tags(rq, tags, &v));
     request_object(rq, "%s", version_path(rq->arena, &v));
     request_audit(rq, "digest", json_string(v.digest));
     return model_version_reply(rq, &v);

@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "lineage/graph/provenance.h"
 #include "registry/handlers.h"
+#include "registry/mlflow/linked.h"
 #include "registry/mlflow/mlflow.h"
 #include "registry/mlflow/run.h"
 
@@ -82,6 +83,7 @@ struct tags {
     struct texts values;
     const char *name; /* the value of mlflow.runName */
     const char *user; /* of mlflow.user */
+    struct linked linked;
 };
 
 /* The last value of each key. */
@@ -95,6 +97,7 @@ static void put_tag(struct tags *t, const char *key, const char *value)
     t->values.items[i] = value;
     if (i == t->keys.count)
         t->keys.count = ++t->values.count;
+    linked_note(&t->linked, key, value);
     if (strcmp(key, "mlflow.runName") == 0)
         t->name = value;
     if (strcmp(key, "mlflow.user") == 0)
@@ -181,6 +184,7 @@ enum err post_mlflow_run(struct request *rq)
     if (e == ERR_EXISTS)
         return fail(rq, e, "Run with id=%s already exists", run_hex(rq->arena, d.id));
     TRY(e);
+    TRY(linked_run(rq, d.id, &t.linked));
     TRY(run_get(rq->db, auth_project_id(rq), d.id, &json));
     return mlflow_reply(rq, json);
 }

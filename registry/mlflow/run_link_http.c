@@ -4,6 +4,8 @@
 #include "auth/auth.h"
 #include "lineage/graph/provenance.h"
 #include "registry/handlers.h"
+#include "registry/mlflow/linked.h"
+#include "registry/mlflow/logged_model.h"
 #include "registry/mlflow/mlflow.h"
 #include "registry/mlflow/run_http.h"
 
@@ -62,6 +64,21 @@ static enum err add_dataset(struct request *rq, const char *id, const json_t *in
     return trace(rq, dataset, node);
 }
 
+/* A model that is not there is passed over, as it is by what keeps the list. */
+static enum err trace_model(struct request *rq, const char *id, const char *model, bool output)
+{
+    const char *made_by, *node, *run;
+    enum err e = logged_model_run(rq->db, auth_project_id(rq), model, &made_by);
+
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    TRY(e);
+    TRY(logged_model_node(rq, model, made_by, &node));
+    TRY(run_node(rq, id, &run));
+    return output ? provenance_edge(rq->db, run, node, "produce", rq->id)
+                  : provenance_edge(rq->db, node, run, "consume", rq->id);
+}
+
 static enum err add_models(struct request *rq, const char *id, const char *list, bool output)
 {
     const json_t *models, *item;
@@ -81,6 +98,7 @@ static enum err add_models(struct request *rq, const char *id, const char *list,
         if (step != NULL && !mlflow_number(step, &number))
             return mlflow_invalid(rq, "step", "of a model");
         TRY(run_add_model(rq->db, auth_project_id(rq), id, model, output, number));
+        TRY(trace_model(rq, id, model, output));
     }
     return OK;
 }

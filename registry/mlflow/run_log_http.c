@@ -3,6 +3,7 @@
 
 #include "auth/auth.h"
 #include "registry/handlers.h"
+#include "registry/mlflow/linked.h"
 #include "registry/mlflow/mlflow.h"
 #include "registry/mlflow/run_http.h"
 
@@ -132,6 +133,18 @@ static enum err add_tag(struct request *rq, struct run_batch *b, const char *key
     return OK;
 }
 
+static enum err trace_tags(struct request *rq, const char *id, const struct run_batch *b)
+{
+    struct linked l = {.commit = NULL};
+
+    for (size_t i = 0; i < b->tags.count; i++)
+        linked_note(&l, b->tags.items[i], b->tag_values.items[i]);
+    if (!linked_any(&l))
+        return OK;
+    TRY(linked_of_run(rq->db, id, &l));
+    return linked_run(rq, id, &l);
+}
+
 static enum err save(struct request *rq, const char *id, const struct reading *r)
 {
     const char *key = "";
@@ -146,6 +159,7 @@ static enum err save(struct request *rq, const char *id, const struct reading *r
     TRY(run_absent(rq, e, id));
     if (r->about_models)
         TRY(run_log_measured(rq->db, id, &r->batch, &r->measured));
+    TRY(trace_tags(rq, id, &r->batch));
     return mlflow_reply_empty(rq);
 }
 

@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/assessment.h"
+#include "registry/mlflow/linked.h"
 #include "registry/mlflow/mlflow.h"
 #include "registry/mlflow/run.h"
 #include "registry/mlflow/run_http.h"
@@ -241,6 +242,7 @@ enum err post_mlflow_trace(struct request *rq)
     if (e == ERR_EXISTS)
         return fail(rq, e, "Trace '%s' belongs to another experiment", d.id);
     TRY(e);
+    TRY(linked_call(rq, d.id, mlflow_member(d.tags, LINKED_PROMPTS)));
     TRY(assessments_of_trace(rq, d.id, json_object_get(info, "assessments")));
     TRY(trace_get(rq->db, auth_project_id(rq), d.id, &json));
     return mlflow_reply(rq, json);
@@ -260,6 +262,8 @@ static enum err change_tag(struct request *rq, const char *key, const char *valu
         return fail(rq, ERR_NOT_FOUND, "No trace tag with key '%s' for trace with ID '%s'", key,
                     id);
     TRY(trace_absent(rq, e, id));
+    if (value != NULL && strcmp(key, LINKED_PROMPTS) == 0)
+        TRY(linked_call(rq, id, value));
     return mlflow_reply_empty(rq);
 }
 
@@ -332,8 +336,8 @@ enum err post_mlflow_trace_prompts(struct request *rq)
     TRY(mlflow_need(rq, "trace_id", TRACE_ID_MAX, &id));
     TRY(prompts_text(rq, &text));
     request_object(rq, "traces/%s", id);
-    TRY(trace_absent(
-        rq, trace_set_tag(rq->db, auth_project_id(rq), id, "mlflow.linkedPrompts", text), id));
+    TRY(trace_absent(rq, trace_set_tag(rq->db, auth_project_id(rq), id, LINKED_PROMPTS, text), id));
+    TRY(linked_call(rq, id, text));
     return mlflow_reply_empty(rq);
 }
 

@@ -21,7 +21,12 @@ GOOD = {
 
 @pytest.fixture(scope="module")
 def owner(world):
-    return world["project-owner"]
+    """What the manifests above name is there."""
+    owner = world["project-owner"]
+    made = [("environment", "base", GOOD["environment"]), ("component", "x", GOOD["component"]), ("prompt", "y", GOOD["prompt"])]
+    for kind, name, manifest in made:
+        assert make(owner, kind, name, manifest).status_code == 200
+    return owner
 
 
 def make(owner, kind, name, manifest, files=(), status=200):

@@ -200,7 +200,7 @@ def test_columns_parents_and_commits(scientist):
     assert post(scientist, event).ok
     assert names(walk(scientist, "ol-column:warehouse:scores:score", "upstream")) == {
         "ol-column:warehouse:scores:score", "ol-column:warehouse:people:income", "ol-column:warehouse:people:age"}
-    assert {f"ol-run:{parent}", "ol-job:credit:dag", "code:https://git.example/etl@abc123"} <= names(
+    assert {f"ol-run:{parent}", "ol-job:credit:dag", "projects/credit/code/git.example/etl@abc123"} <= names(
         walk(scientist, f"ol-run:{run}", "upstream"))
 
 
