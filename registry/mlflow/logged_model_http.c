@@ -107,7 +107,7 @@ enum err post_mlflow_logged_model(struct request *rq)
     if (e == ERR_EXISTS)
         return fail(rq, e, "Logged model with ID '%s' already exists", name);
     TRY(e);
-    TRY(linked_model(rq, d.id, tags));
+    TRY(linked_model(rq, d.id, d.tags));
     return reply(rq, d.id);
 }
 
