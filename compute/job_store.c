@@ -28,16 +28,16 @@ const struct field job_fields[] = {
     "   JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id"                           \
     "  WHERE v.tenant_id = j.tenant_id AND v.id = " id ")"
 
-#define JOB_SELECT                                                                                                                                                                    \
-    "SELECT j.id, p.name AS project, j.kind, j.spec, j.state, j.approval_id AS approval,"                                                                                             \
-    "       j.attempts, j.progress, j.message, j.result, " VERSION_PATH(                                                                                                              \
-        "j.input_id") " AS input, " VERSION_PATH("j.model_id") " AS model, " VERSION_PATH("j."                                                                                        \
-                                                                                          "output"                                                                                    \
-                                                                                          "_id") " AS output,"                                                                        \
-                                                                                                 "       r.name AS requested_by, j.created_at, j.started_at, j.finished_at, j.cancel" \
-                                                                                                 "  FROM job j JOIN project p ON p.tenant_id = j.tenant_id AND p.id = j.project_id"   \
-                                                                                                 "  JOIN principal r ON r.tenant_id = j.tenant_id AND r.id = j.requested_by"          \
-                                                                                                 " WHERE j.tenant_id = current_tenant() AND j.project_id = $1::uuid"
+/* clang-format off */
+#define JOB_SELECT                                                                                 \
+    "SELECT j.id, p.name AS project, j.kind, j.spec, j.state, j.approval_id AS approval,"          \
+    " j.attempts, j.progress, j.message, j.result, " VERSION_PATH("j.input_id") " AS input,"       \
+    " " VERSION_PATH("j.model_id") " AS model, " VERSION_PATH("j.output_id") " AS output,"         \
+    " r.name AS requested_by, j.created_at, j.started_at, j.finished_at, j.cancel"                 \
+    " FROM job j JOIN project p ON p.tenant_id = j.tenant_id AND p.id = j.project_id"              \
+    " JOIN principal r ON r.tenant_id = j.tenant_id AND r.id = j.requested_by"                     \
+    " WHERE j.tenant_id = current_tenant() AND j.project_id = $1::uuid"
+/* clang-format on */
 
 QUERY(job_insert_sql,
       "INSERT INTO job (tenant_id, id, project_id, kind, spec, spec_digest, state, input_id,"

@@ -11,44 +11,24 @@
 #define PAIRS_JSON(column)                                                                         \
     "(SELECT coalesce(json_agg(json_build_object('key', t.key, 'value', t.value)), '[]')"          \
     " FROM jsonb_each_text(" column ") t)"
-#define LOGGED_MODEL_JSON                                                                                                         \
-    "json_build_object('info', json_strip_nulls(json_build_object('model_id', 'm-' || " RUN_HEX(                                  \
-        "m.id") ", 'experiment_id', m.experiment_id::text, 'name', m.name,"                                                       \
-                " 'creation_timestamp_ms', m.created_ms, 'last_updated_timestamp_ms', "                                           \
-                "m.updated_ms,"                                                                                                   \
-                " 'artifact_uri', 'mlflow-artifacts:/' || m.experiment_id || '/models/m-' "                                       \
-                "|| " RUN_HEX(                                                                                                    \
-                    "m.id") " || '/artifacts', 'status', m.status, 'model_type', m.model_type,"                                   \
-                            " 'source_run_id', " RUN_HEX("m.run_id") ", 'tags', " PAIRS_JSON(                                     \
-                                "m.tags") ")), 'data',"                                                                           \
-                                          " json_build_object('params', " PAIRS_JSON(                                             \
-                                              "m.params") ", 'metrics', (SELECT coalesce("                                        \
-                                                          "json_agg(json_build_object('key', "                                    \
-                                                          "x.key, 'value', x.value, 'timestamp', "                                \
-                                                          "x.at, 'step',"                                                         \
-                                                          " x.step, 'model_id', 'm-' || " RUN_HEX("m.id") ", 'run_id', " RUN_HEX( \
-                                                              "x.run_id") ", 'dataset_name', "                                    \
-                                                                          "nullif(x.dataset_name,"                                \
-                                                                          " ''), "                                                \
-                                                                          "'dataset_digest',"                                     \
-                                                                          " nullif(x.dataset_"                                    \
-                                                                          "digest, ''))), '[]') "                                 \
-                                                                          "FROM (SELECT DISTINCT "                                \
-                                                                          "ON (y.key, "                                           \
-                                                                          "y.dataset_name,"                                       \
-                                                                          " y.dataset_digest, "                                   \
-                                                                          "y.run_id) y.* FROM "                                   \
-                                                                          "logged_model_metric y "                                \
-                                                                          "WHERE y.tenant_id = "                                  \
-                                                                          "m.tenant_id"                                           \
-                                                                          " AND y.model_id = "                                    \
-                                                                          "m.id ORDER BY y.key, "                                 \
-                                                                          "y.dataset_name, "                                      \
-                                                                          "y.dataset_digest, "                                    \
-                                                                          "y.run_id,"                                             \
-                                                                          " y.step DESC, y.at "                                   \
-                                                                          "DESC, y.value DESC) "                                  \
-                                                                          "x)))"
+/* clang-format off */
+#define LOGGED_MODEL_JSON                                                                          \
+    "json_build_object("                                                                           \
+    "'info', json_strip_nulls(json_build_object("                                                  \
+    "'model_id', 'm-' || " RUN_HEX("m.id") ", 'experiment_id', m.experiment_id::text, 'name', m.name,"\
+    " 'creation_timestamp_ms', m.created_ms, 'last_updated_timestamp_ms', m.updated_ms, 'artifact_uri',"\
+    " 'mlflow-artifacts:/' || m.experiment_id || '/models/m-' || " RUN_HEX("m.id") " || '/artifacts',"\
+    " 'status', m.status, 'model_type', m.model_type, 'source_run_id', " RUN_HEX("m.run_id") ","   \
+    " 'tags', " PAIRS_JSON("m.tags") ")),"                                                         \
+    " 'data', json_build_object('params', " PAIRS_JSON("m.params") ","                             \
+    " 'metrics', (SELECT coalesce(json_agg(json_build_object("                                     \
+    "'key', x.key, 'value', x.value, 'timestamp', x.at, 'step', x.step,"                           \
+    " 'model_id', 'm-' || " RUN_HEX("m.id") ", 'run_id', " RUN_HEX("x.run_id") ","                 \
+    " 'dataset_name', nullif(x.dataset_name, ''), 'dataset_digest', nullif(x.dataset_digest, ''))), '[]')"\
+    " FROM (SELECT DISTINCT ON (y.key, y.dataset_name, y.dataset_digest, y.run_id) y.* FROM logged_model_metric y"\
+    " WHERE y.tenant_id = m.tenant_id AND y.model_id = m.id ORDER BY y.key, y.dataset_name, y.dataset_digest,"\
+    " y.run_id, y.step DESC, y.at DESC, y.value DESC) x)))"
+/* clang-format on */
 
 struct logged_model_draft {
     const char *id;

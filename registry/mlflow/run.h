@@ -7,71 +7,31 @@
 /* Runs of a project's experiments, as MLflow's JSON texts. Ids are UUIDs here and 32 digits there.
  */
 #define RUN_HEX(id) "replace(" id "::text, '-', '')"
-#define RUN_JSON                                                                                                                              \
-    "json_build_object('info', json_strip_nulls(json_build_object('run_id', " RUN_HEX(                                                        \
-        "r.id") ", 'run_uuid', " RUN_HEX("r.id") ", 'experiment_id', r.experiment_id::text, "                                                 \
-                                                 "'run_name',"                                                                                \
-                                                 " r.name, 'user_id', r.user_name, 'status', "                                                \
-                                                 "r.status, 'start_time', r.start_ms, 'end_time',"                                            \
-                                                 " r.end_ms, 'artifact_uri', "                                                                \
-                                                 "'mlflow-artifacts:/' || r.experiment_id || '/' "                                            \
-                                                 "|| " RUN_HEX(                                                                               \
-                                                     "r.id") " || '/artifacts', "                                                             \
-                                                             "'lifecycle_stage', r.stage)), "                                                 \
-                                                             "'data', "                                                                       \
-                                                             "json_build_object('metrics', "                                                  \
-                                                             "(SELECT"                                                                        \
-                                                             " coalesce(json_agg(json_build_"                                                 \
-                                                             "object('key', x.key, 'value', "                                                 \
-                                                             "x.value, 'timestamp', x.at,"                                                    \
-                                                             " 'step', x.step)), '[]') FROM "                                                 \
-                                                             "metric_latest x WHERE x.tenant_id "                                             \
-                                                             "= r.tenant_id"                                                                  \
-                                                             " AND x.run_id = r.id), 'params', "                                              \
-                                                             "(SELECT "                                                                       \
-                                                             "coalesce(json_agg(json_build_"                                                  \
-                                                             "object('key', x.key,"                                                           \
-                                                             " 'value', x.value)), '[]') FROM "                                               \
-                                                             "run_param x WHERE x.tenant_id = "                                               \
-                                                             "r.tenant_id"                                                                    \
-                                                             " AND x.run_id = r.id), 'tags', "                                                \
-                                                             "(SELECT "                                                                       \
-                                                             "coalesce(json_agg(json_build_"                                                  \
-                                                             "object('key', x.key,"                                                           \
-                                                             " 'value', x.value)), '[]') FROM "                                               \
-                                                             "run_tag x WHERE x.tenant_id = "                                                 \
-                                                             "r.tenant_id"                                                                    \
-                                                             " AND x.run_id = r.id)), 'inputs', "                                             \
-                                                             "json_build_object('dataset_inputs',"                                            \
-                                                             " (SELECT coalesce("                                                             \
-                                                             "json_agg(json_build_object('"                                                   \
-                                                             "dataset', x.dataset, 'tags', "                                                  \
-                                                             "x.tags)), '[]') FROM run_input x"                                               \
-                                                             " WHERE x.tenant_id = r.tenant_id "                                              \
-                                                             "AND x.run_id = r.id), "                                                         \
-                                                             "'model_inputs', (SELECT coalesce("                                              \
-                                                             "json_agg(json_build_object('model_"                                             \
-                                                             "id', 'm-' || " RUN_HEX(                                                         \
-                                                                 "x.model_id") ")), '[]')"                                                    \
-                                                                               " FROM run_model "                                             \
-                                                                               "x WHERE "                                                     \
-                                                                               "x.tenant_id = "                                               \
-                                                                               "r.tenant_id AND "                                             \
-                                                                               "x.run_id = r.id "                                             \
-                                                                               "AND NOT "                                                     \
-                                                                               "x.output)),"                                                  \
-                                                                               " 'outputs', "                                                 \
-                                                                               "json_build_"                                                  \
-                                                                               "object('model_"                                               \
-                                                                               "outputs', "                                                   \
-                                                                               "(SELECT "                                                     \
-                                                                               "coalesce(json_"                                               \
-                                                                               "agg(json_build_"                                              \
-                                                                               "object("                                                      \
-                                                                               "'model_id', 'm-' "                                            \
-                                                                               "|| " RUN_HEX(                                                 \
-                                                                                   "x.model_id") ", 'step', x.step)), '[]') FROM run_model x" \
-                                                                                                 " WHERE x.tenant_id = r.tenant_id AND x.run_id = r.id AND x.output)))"
+/* clang-format off */
+/* A list of what a table has of the run, where that is. */
+#define OF_RUN_JSON(table, members, where)                                                         \
+    "(SELECT coalesce(json_agg(json_build_object(" members ")), '[]') FROM " table " x"            \
+    " WHERE x.tenant_id = r.tenant_id AND x.run_id = r.id" where ")"
+#define VALUE_JSON "'key', x.key, 'value', x.value"
+#define MODEL_JSON "'model_id', 'm-' || " RUN_HEX("x.model_id")
+#define RUN_JSON                                                                                   \
+    "json_build_object("                                                                           \
+    "'info', json_strip_nulls(json_build_object("                                                  \
+    "'run_id', " RUN_HEX("r.id") ", 'run_uuid', " RUN_HEX("r.id") ","                              \
+    " 'experiment_id', r.experiment_id::text, 'run_name', r.name, 'user_id', r.user_name,"         \
+    " 'status', r.status, 'start_time', r.start_ms, 'end_time', r.end_ms, 'artifact_uri',"         \
+    " 'mlflow-artifacts:/' || r.experiment_id || '/' || " RUN_HEX("r.id") " || '/artifacts',"      \
+    " 'lifecycle_stage', r.stage)),"                                                               \
+    " 'data', json_build_object('metrics', "                                                       \
+    OF_RUN_JSON("metric_latest", VALUE_JSON ", 'timestamp', x.at, 'step', x.step", "") ","         \
+    " 'params', " OF_RUN_JSON("run_param", VALUE_JSON, "") ","                                     \
+    " 'tags', " OF_RUN_JSON("run_tag", VALUE_JSON, "") "),"                                        \
+    " 'inputs', json_build_object('dataset_inputs', "                                              \
+    OF_RUN_JSON("run_input", "'dataset', x.dataset, 'tags', x.tags", "") ","                       \
+    " 'model_inputs', " OF_RUN_JSON("run_model", MODEL_JSON, " AND NOT x.output") "),"             \
+    " 'outputs', json_build_object('model_outputs', "                                              \
+    OF_RUN_JSON("run_model", MODEL_JSON ", 'step', x.step", " AND x.output") "))"
+/* clang-format on */
 
 MUST_CHECK enum err run_get(struct db *db, const char *project_id, const char *id,
                             const char **json);
