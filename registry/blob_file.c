@@ -42,6 +42,19 @@ static enum err sync_directory(const char *path)
     return e;
 }
 
+enum err blob_name_settle(const char *path)
+{
+    char *directory = strdup(path);
+    enum err e;
+
+    if (directory == NULL)
+        return ERR_INTERNAL;
+    *strrchr(directory, '/') = '\0';
+    e = sync_directory(directory);
+    free(directory);
+    return e;
+}
+
 /* Make the directory path[0 … length), durably, if it is not there. */
 static enum err make_directory(char *path, size_t length)
 {

@@ -17,5 +17,7 @@ bool blob_file_remove(const char *tenant, const char *sha256);
 
 /* <home>/uploads/<tenant>/<id>.part, with its directory made; the caller frees it. NULL: logged. */
 char *blob_spool_path(const char *tenant, const char *id);
+/* The name of a file in its directory, on the disk. ERR_STORAGE or ERR_INTERNAL, logged. */
+MUST_CHECK enum err blob_name_settle(const char *path);
 
 #endif

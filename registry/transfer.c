@@ -45,6 +45,9 @@ enum err transfer_open(const char *tenant, const char *id, int *fd)
         e = errno == EWOULDBLOCK ? ERR_BUSY : blame("lock the spool file");
     else if (!still_named(*fd, path))
         e = ERR_BUSY;
+    /* What is received into it is acknowledged, so its name must last as its bytes do. */
+    if (e == OK && lseek(*fd, 0, SEEK_END) == 0)
+        e = blob_name_settle(path);
     free(path);
     if (e == OK || *fd < 0)
         return e;
