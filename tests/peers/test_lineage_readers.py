@@ -3,8 +3,7 @@
 DSSE, in-toto and OpenSSF model signatures read what we export.
 
 They live in a virtual environment of pinned versions, made once in build/peers/venv-lineage. Without it the tests
-are skipped with the reason, and fail when REQUIRE_PEERS=1. apache-airflow-providers-openlineage is not among them:
-it brings all of Airflow; its transport is the client's, which is.
+are skipped with the reason, and fail when REQUIRE_PEERS=1. Airflow has an environment of its own: test_airflow.py.
 """
 import json
 import os
