@@ -77,6 +77,17 @@ static const char *alias_of(const struct request *rq)
     return NULL;
 }
 
+/* And the version, for what is shared: …/versions/3. */
+static int64_t version_of(const struct request *rq)
+{
+    uint64_t number = 0;
+
+    if (strstr(rq->route->path, "/versions/{version}") == NULL || rq->args[2] == NULL ||
+        !uint_parse(rq->args[2], INT32_MAX, &number))
+        return 0;
+    return (int64_t)number;
+}
+
 /* What has a scope of its own and cannot be seen answers as one that is not there would. */
 static bool hidden(const struct session *s, enum action read, uint32_t scope, uint32_t project)
 {
@@ -98,13 +109,15 @@ static enum err decide_project(struct request *rq, struct session *s, const char
     asset = asset_of(rq, &read);
     scope = asset == NULL ? SCOPE_AT_PROJECTS + p : policy_asset_scope(s->policy, p, asset);
     s->circumstances.alias = alias_of(rq);
+    s->circumstances.version = version_of(rq);
     if (session_may(s, a, scope) || sees_some(rq, s, p)) {
         s->project = p;
         s->scope = scope;
         return OK;
     }
     if (!session_may(s, PROJECT_READ, SCOPE_AT_PROJECTS + p) &&
-        !session_may(s, PROJECT_READ, scope))
+        !session_may(s, PROJECT_READ, scope) &&
+        (asset == NULL || !session_may(s, read, scope) || scope == SCOPE_AT_PROJECTS + p))
         return ERR_NOT_FOUND;
     if (hidden(s, read, scope, SCOPE_AT_PROJECTS + p) && session_may(s, a, SCOPE_AT_PROJECTS + p))
         return ERR_NOT_FOUND;
@@ -227,6 +240,26 @@ const char *auth_project_id(struct request *rq)
     return s == NULL || s->project == POLICY_NONE ? nil : policy_project(s->policy, s->project)->id;
 }
 
+bool auth_principal_may(struct request *rq, const char *id, enum action a, const char *project,
+                        const char *asset)
+{
+    const struct session *s = session_of(rq);
+    uint32_t scope = s == NULL ? SCOPE_AT_TENANT : session_asset_scope(s, project, asset);
+
+    return scope != SCOPE_AT_TENANT &&
+           policy_allows(s->policy, policy_find_principal(s->policy, id), a, scope, time_now_ms());
+}
+
+const char *auth_project_of(struct request *rq, const char *name)
+{
+    const struct session *s = session_of(rq);
+    uint32_t p = s == NULL ? POLICY_NONE : policy_find_project(s->policy, name);
+
+    if (p == POLICY_NONE || !policy_project(s->policy, p)->active)
+        return NULL;
+    return policy_project(s->policy, p)->id;
+}
+
 bool auth_may_asset(struct request *rq, enum action a, const char *asset)
 {
     const struct session *s = session_of(rq);
@@ -243,6 +276,22 @@ bool auth_may_alias(struct request *rq, enum action a, const char *asset, const 
         return false;
     s->circumstances.alias = alias;
     return auth_may_asset(rq, a, asset);
+}
+
+bool auth_may_version(struct request *rq, enum action a, const struct auth_version *v)
+{
+    struct session *s = session_of(rq);
+    struct circumstances before;
+    bool may;
+
+    if (s == NULL || session_scope(s, v->project) == SCOPE_AT_TENANT)
+        return false;
+    before = s->circumstances;
+    s->circumstances.alias = v->alias;
+    s->circumstances.version = v->number;
+    may = session_may(s, a, session_asset_scope(s, v->project, v->asset));
+    s->circumstances = before;
+    return may;
 }
 
 bool auth_may(struct request *rq, enum action a, const char *project)

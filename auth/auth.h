@@ -77,6 +77,8 @@ struct readable_things {
 };
 void auth_readable_things(struct request *rq, enum action a, const struct texts *projects,
                           struct readable_things *out);
+/* The same in all projects, for a list of shares: with assets of which one version may be read. */
+void auth_readable_any_version(struct request *rq, enum action a, struct readable_things *out);
 /* The condition that every one of an array of things ("models/risk") of a project may be read. */
 #define READABLE_THINGS(project, things, projects, only, except)                                   \
     " AND NOT EXISTS (SELECT FROM unnest(" things ") AS t (thing) WHERE t.thing IS NOT NULL AND"   \
@@ -96,6 +98,20 @@ void auth_audit_hidden(struct request *rq, struct texts *projects, struct texts 
 bool auth_may_asset(struct request *rq, enum action a, const char *asset);
 /* The same where conditions may ask for the alias it is about, on routes whose path has none. */
 bool auth_may_alias(struct request *rq, enum action a, const char *asset, const char *alias);
+/* The same of an asset in any project, and what of it is asked for: what is shared may be so for
+ * one version, or not by alias. */
+struct auth_version {
+    const char *project;
+    const char *asset;
+    int64_t number;    /* 0: the asset as a whole; -1: whatever of it */
+    const char *alias; /* NULL for none */
+};
+bool auth_may_version(struct request *rq, enum action a, const struct auth_version *v);
+/* May another principal do this to it, by the same policy? Of its requests nothing is known. */
+bool auth_principal_may(struct request *rq, const char *id, enum action a, const char *project,
+                        const char *asset);
+/* The UUID of an active project of the tenant by name; NULL when there is none. */
+const char *auth_project_of(struct request *rq, const char *name);
 /* How many people could do this in the route's project, each with their service accounts counted
  * once; of them besides, how many could also do the other. */
 struct people {

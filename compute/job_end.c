@@ -111,11 +111,9 @@ static enum err trace(struct run *r, const struct version *made)
     const char *job = arena_printf(r->arena, "projects/%s/jobs/%s", w->project, w->id);
 
     TRY(provenance_node(r->db, "job", job, w->project, NULL));
-    TRY(provenance_edge(r->db, arena_printf(r->arena, "projects/%s/%s", w->project, w->input), job,
-                        "consume", w->id));
+    TRY(provenance_edge(r->db, w->input, job, "consume", w->id));
     if (w->model != NULL)
-        TRY(provenance_edge(r->db, arena_printf(r->arena, "projects/%s/%s", w->project, w->model),
-                            job, "consume", w->id));
+        TRY(provenance_edge(r->db, w->model, job, "consume", w->id));
     if (w->approval != NULL)
         TRY(provenance_edge(
             r->db, arena_printf(r->arena, "projects/%s/approvals/%s", w->project, w->approval), job,

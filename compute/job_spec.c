@@ -6,6 +6,7 @@
 #include "compute/handlers.h"
 #include "lineage/canonical.h"
 #include "registry/asset.h"
+#include "registry/share.h"
 #include "registry/source.h"
 
 #include <math.h>
@@ -119,13 +120,36 @@ static bool may_use(struct request *rq, const char *asset)
            (auth_may_asset(rq, FILE_READ, asset) || !auth_may(rq, FILE_READ, rq->args[0]));
 }
 
+static enum err find_own(struct request *rq, const char *path, struct version *out)
+{
+    TRY(version_find(rq->db, auth_project_id(rq), path, out));
+    return may_use(rq, asset_path(rq->arena, out->kind, out->asset)) ? OK : ERR_NOT_FOUND;
+}
+
+/* "datasets/x/versions/1", or "projects/other/datasets/x/versions/1" for what is shared. */
+static enum err find_version(struct request *rq, const char *path, struct version *out)
+{
+    const char *own = strncmp(path, "projects/", 9) == 0 ? strchr(path + 9, '/') : NULL;
+
+    if (own == NULL)
+        return find_own(rq, path, out);
+    if (strcmp(arena_copy(rq->arena, path + 9, (size_t)(own - path - 9)), rq->args[0]) == 0)
+        return find_own(rq, own + 1, out);
+    return share_find_version(rq, path, out);
+}
+
+/* As this project says it. */
+static const char *path_here(struct request *rq, const struct version *v)
+{
+    return strcmp(v->project, rq->args[0]) == 0 ? version_path(rq->arena, v)
+                                                : version_node(rq->arena, v);
+}
+
 static enum err find_input(struct request *rq, const char *member, const char *path,
                            const char *kind, struct version *out)
 {
-    enum err e = version_find(rq->db, auth_project_id(rq), path, out);
+    enum err e = find_version(rq, path, out);
 
-    if (e == OK && !may_use(rq, asset_path(rq->arena, out->kind, out->asset)))
-        e = ERR_NOT_FOUND;
     if (e == ERR_NOT_FOUND || (e == OK && strcmp(out->kind, kind) != 0))
         return refuse(rq, member, arena_printf(rq->arena, "names no version of a %s here", kind));
     TRY(e);
@@ -136,7 +160,7 @@ static enum err find_input(struct request *rq, const char *member, const char *p
 
 static json_t *reference(struct request *rq, const struct version *v)
 {
-    return json_pack("{s:s, s:s}", "version", version_path(rq->arena, v), "digest", v->digest);
+    return json_pack("{s:s, s:s}", "version", path_here(rq, v), "digest", v->digest);
 }
 
 static enum err plan_train(struct request *rq, const struct job_post *post, struct job_plan *plan)
@@ -221,7 +245,7 @@ json_t *job_plan_evidence(struct request *rq, const struct job_plan *plan)
 {
     json_t *evidence =
         json_pack("{s:O, s:{s:s, s:s, s:O*, s:O*}}", "spec", plan->spec, "dataset", "version",
-                  version_path(rq->arena, &plan->input), "digest", plan->input.digest, "rows",
+                  path_here(rq, &plan->input), "digest", plan->input.digest, "rows",
                   json_object_get(plan->input.manifest, "rows"), "columns",
                   json_object_get(plan->input.manifest, "columns"));
 

@@ -24,8 +24,10 @@ const struct field job_fields[] = {
 };
 
 #define VERSION_PATH(id)                                                                           \
-    "(SELECT format('%ss/%s/versions/%s', a.kind, a.name, v.number) FROM version v"                \
+    "(SELECT CASE WHEN a.project_id <> j.project_id THEN 'projects/' || o.name || '/' ELSE '' END" \
+    "   || format('%ss/%s/versions/%s', a.kind, a.name, v.number) FROM version v"                  \
     "   JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id"                           \
+    "   JOIN project o ON o.tenant_id = a.tenant_id AND o.id = a.project_id"                       \
     "  WHERE v.tenant_id = j.tenant_id AND v.id = " id ")"
 
 /* clang-format off */

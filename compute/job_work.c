@@ -21,27 +21,31 @@ static const struct field work_fields[] = {
     FIELDS_END,
 };
 
-QUERY(job_work_sql,
-      "SELECT j.id, j.kind, j.spec, t.name AS tenant, j.project_id, p.name AS project,"
-      "       j.requested_by AS requested_by_id, r.name AS requested_by, j.approval_id AS approval,"
-      "       format('datasets/%s/versions/%s', ia.name, iv.number) AS input,"
-      "       (SELECT f.sha256 FROM version_file f WHERE f.tenant_id = iv.tenant_id"
-      "           AND f.version_id = iv.id AND lower(f.path) LIKE '%.csv' ORDER BY f.path LIMIT 1)"
-      "       AS input_sha256,"
-      "       CASE WHEN mv.id IS NOT NULL"
-      "            THEN format('models/%s/versions/%s', ma.name, mv.number) END AS model,"
-      "       j.model_id,"
-      "       (SELECT f.sha256 FROM version_file f WHERE f.tenant_id = mv.tenant_id"
-      "           AND f.version_id = mv.id AND f.path = 'model.onnx') AS model_sha256,"
-      "       j.attempts, j.attempts_max"
-      "  FROM job j JOIN tenant t ON t.tenant_id = j.tenant_id"
-      "  JOIN project p ON p.tenant_id = j.tenant_id AND p.id = j.project_id"
-      "  JOIN principal r ON r.tenant_id = j.tenant_id AND r.id = j.requested_by"
-      "  JOIN version iv ON iv.tenant_id = j.tenant_id AND iv.id = j.input_id"
-      "  JOIN asset ia ON ia.tenant_id = iv.tenant_id AND ia.id = iv.asset_id"
-      "  LEFT JOIN version mv ON mv.tenant_id = j.tenant_id AND mv.id = j.model_id"
-      "  LEFT JOIN asset ma ON ma.tenant_id = mv.tenant_id AND ma.id = mv.asset_id"
-      " WHERE j.tenant_id = current_tenant() AND j.id = $1::uuid");
+QUERY(
+    job_work_sql,
+    "SELECT j.id, j.kind, j.spec, t.name AS tenant, j.project_id, p.name AS project,"
+    "       j.requested_by AS requested_by_id, r.name AS requested_by, j.approval_id AS approval,"
+    "       format('projects/%s/datasets/%s/versions/%s', ip.name, ia.name, iv.number) AS input,"
+    "       (SELECT f.sha256 FROM version_file f WHERE f.tenant_id = iv.tenant_id"
+    "           AND f.version_id = iv.id AND lower(f.path) LIKE '%.csv' ORDER BY f.path LIMIT 1)"
+    "       AS input_sha256,"
+    "       CASE WHEN mv.id IS NOT NULL"
+    "            THEN format('projects/%s/models/%s/versions/%s', mp.name, ma.name, mv.number) END"
+    "       AS model,"
+    "       j.model_id,"
+    "       (SELECT f.sha256 FROM version_file f WHERE f.tenant_id = mv.tenant_id"
+    "           AND f.version_id = mv.id AND f.path = 'model.onnx') AS model_sha256,"
+    "       j.attempts, j.attempts_max"
+    "  FROM job j JOIN tenant t ON t.tenant_id = j.tenant_id"
+    "  JOIN project p ON p.tenant_id = j.tenant_id AND p.id = j.project_id"
+    "  JOIN principal r ON r.tenant_id = j.tenant_id AND r.id = j.requested_by"
+    "  JOIN version iv ON iv.tenant_id = j.tenant_id AND iv.id = j.input_id"
+    "  JOIN asset ia ON ia.tenant_id = iv.tenant_id AND ia.id = iv.asset_id"
+    "  JOIN project ip ON ip.tenant_id = ia.tenant_id AND ip.id = ia.project_id"
+    "  LEFT JOIN version mv ON mv.tenant_id = j.tenant_id AND mv.id = j.model_id"
+    "  LEFT JOIN asset ma ON ma.tenant_id = mv.tenant_id AND ma.id = mv.asset_id"
+    "  LEFT JOIN project mp ON mp.tenant_id = ma.tenant_id AND mp.id = ma.project_id"
+    " WHERE j.tenant_id = current_tenant() AND j.id = $1::uuid");
 
 enum err job_work_load(struct db *db, const char *id, struct job_work *out)
 {

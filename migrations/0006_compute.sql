@@ -44,13 +44,13 @@ CALL tenant_table('job', 'SELECT, INSERT, UPDATE', true);
 CREATE FUNCTION job_things(j job) RETURNS text[] LANGUAGE sql STABLE SET search_path = chancery, pg_temp AS $$
     SELECT array_agg(format('%ss/%s', a.kind, a.name)) || (j.spec ->> 'output')
       FROM version v JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id
-     WHERE v.tenant_id = j.tenant_id AND v.id IN (j.input_id, j.model_id, j.output_id)
+     WHERE v.tenant_id = j.tenant_id AND v.id IN (j.input_id, j.model_id, j.output_id) AND a.project_id = j.project_id
 $$;
 CREATE FUNCTION approval_things(x approval) RETURNS text[] LANGUAGE sql STABLE SET search_path = chancery, pg_temp AS $$
     SELECT CASE WHEN x.job_id IS NULL THEN ARRAY[split_part(x.subject, '/versions/', 1)]
            ELSE (SELECT job_things(j) FROM job j WHERE j.tenant_id = x.tenant_id AND j.id = x.job_id) END
 $$;
-COMMENT ON FUNCTION job_things IS 'Names of assets, as models/risk.';
+COMMENT ON FUNCTION job_things IS 'Names of assets of its project, as models/risk; not of what another shares with it.';
 COMMENT ON FUNCTION approval_things IS 'Names of assets, as models/risk.';
 ALTER TABLE approval ADD CONSTRAINT approval_job FOREIGN KEY (tenant_id, job_id) REFERENCES job;
 ALTER TABLE version ADD CONSTRAINT version_job FOREIGN KEY (tenant_id, job_id) REFERENCES job;

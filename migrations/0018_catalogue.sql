@@ -1,6 +1,114 @@
--- The words of assets of every kind, for the catalogue's full text search.
+-- The catalogue across projects: words of assets, what is shared with other projects.
 
 ALTER TABLE asset ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS (
     to_tsvector('simple', translate(name, '._-', '   ')) || to_tsvector('simple', name) || to_tsvector('simple', description)
     || jsonb_to_tsvector('simple', tags, '["key", "string"]')) STORED;
 COMMENT ON COLUMN asset.search IS 'Words of name, description and tags.';
+
+-- Assets of one project that another may read, as the owner's, once both sides have agreed.
+
+ALTER TABLE asset ADD CONSTRAINT asset_of_project UNIQUE (tenant_id, id, project_id);
+
+CREATE TABLE asset_share (
+    tenant_id    uuid        NOT NULL,
+    id           uuid        NOT NULL,
+    asset_id     uuid        NOT NULL,
+    owner_id     uuid        NOT NULL,
+    version      int,
+    project_id   uuid        NOT NULL,
+    by_alias     boolean     NOT NULL DEFAULT false,
+    state        text        NOT NULL CONSTRAINT asset_share_state CHECK (state IN ('asked', 'offered', 'active', 'refused', 'ended')),
+    reason       text        NOT NULL,
+    requested_by uuid        NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    decided_by   uuid,
+    answer       text,
+    decided_at   timestamptz,
+    ended_by     uuid,
+    ended_at     timestamptz,
+    revision     bigint      NOT NULL DEFAULT 1,
+    CONSTRAINT asset_share_key PRIMARY KEY (tenant_id, id),
+    CONSTRAINT asset_share_asset FOREIGN KEY (tenant_id, asset_id, owner_id) REFERENCES asset (tenant_id, id, project_id),
+    CONSTRAINT asset_share_version FOREIGN KEY (tenant_id, asset_id, version) REFERENCES version (tenant_id, asset_id, number),
+    CONSTRAINT asset_share_project FOREIGN KEY (tenant_id, project_id) REFERENCES project,
+    CONSTRAINT asset_share_requester FOREIGN KEY (tenant_id, requested_by) REFERENCES principal,
+    CONSTRAINT asset_share_decider FOREIGN KEY (tenant_id, decided_by) REFERENCES principal,
+    CONSTRAINT asset_share_ender FOREIGN KEY (tenant_id, ended_by) REFERENCES principal,
+    CONSTRAINT asset_share_elsewhere CHECK (owner_id <> project_id),
+    CONSTRAINT asset_share_alias CHECK (NOT by_alias OR version IS NULL),
+    CONSTRAINT asset_share_decided CHECK (state NOT IN ('active', 'refused') OR decided_by IS NOT NULL),
+    CONSTRAINT asset_share_ended CHECK ((state = 'ended') = (ended_by IS NOT NULL))
+);
+COMMENT ON TABLE asset_share IS 'A reference: while active, whoever may read in project_id reads the asset, or its one version, where it lies.';
+COMMENT ON COLUMN asset_share.version IS 'NULL: the asset with all versions it has and will have.';
+COMMENT ON COLUMN asset_share.by_alias IS 'The other project may ask for it by alias, and so get what the owner moves that to.';
+CREATE UNIQUE INDEX asset_share_once ON asset_share (tenant_id, asset_id, project_id, coalesce(version, 0))
+    WHERE state IN ('asked', 'offered', 'active');
+CREATE INDEX asset_share_by_project ON asset_share (tenant_id, project_id, id);
+CREATE INDEX asset_share_by_owner ON asset_share (tenant_id, owner_id, id);
+CALL tenant_table('asset_share', 'SELECT, INSERT, UPDATE, DELETE');
+
+-- What was agreed is not rewritten, and one person, with the service accounts they own, is not both sides.
+CREATE FUNCTION share_two_people() RETURNS trigger LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.state NOT IN ('asked', 'offered') THEN
+            RAISE EXCEPTION 'a share begins with a question' USING ERRCODE = 'CH001', CONSTRAINT = 'share_two_people';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF (NEW.asset_id, NEW.owner_id, NEW.version, NEW.project_id, NEW.by_alias, NEW.requested_by, NEW.reason)
+       IS DISTINCT FROM (OLD.asset_id, OLD.owner_id, OLD.version, OLD.project_id, OLD.by_alias, OLD.requested_by, OLD.reason)
+       OR NOT (OLD.state IN ('asked', 'offered') AND NEW.state IN ('active', 'refused', 'ended')
+               OR (OLD.state = 'active' AND NEW.state = 'ended'))
+    THEN
+        RAISE EXCEPTION 'a share cannot be rewritten' USING ERRCODE = 'CH003', CONSTRAINT = 'share_two_people';
+    END IF;
+    IF NEW.state IN ('active', 'refused') AND EXISTS (
+        SELECT FROM principal a JOIN principal b ON b.tenant_id = a.tenant_id AND coalesce(b.owner_id, b.id) = coalesce(a.owner_id, a.id)
+         WHERE a.tenant_id = NEW.tenant_id AND a.id = NEW.requested_by AND b.id = NEW.decided_by)
+    THEN
+        RAISE EXCEPTION 'nobody agrees with themselves' USING ERRCODE = 'CH001', CONSTRAINT = 'share_two_people';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER share_two_people BEFORE INSERT OR UPDATE ON asset_share FOR EACH ROW EXECUTE FUNCTION share_two_people();
+CREATE TRIGGER authz_changed AFTER UPDATE OF state ON asset_share
+    FOR EACH ROW WHEN (OLD.state = 'active' OR NEW.state = 'active') EXECUTE FUNCTION authz_changed();
+CREATE TRIGGER authz_forgotten AFTER DELETE ON asset_share
+    FOR EACH ROW WHEN (OLD.state = 'active') EXECUTE FUNCTION authz_changed();
+
+CREATE FUNCTION share_stands(of_asset uuid, of_version int, of_project uuid) RETURNS boolean LANGUAGE sql STABLE
+    SET search_path = chancery, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM asset_share s WHERE s.tenant_id = current_tenant() AND s.asset_id = of_asset
+                      AND s.project_id = of_project AND s.state = 'active' AND coalesce(s.version, of_version) = of_version)
+$$;
+COMMENT ON FUNCTION share_stands IS 'May the project use that version of an asset of another?';
+
+-- A job reads what lies in its own project, or what is shared with that: to its end.
+CREATE FUNCTION job_shared() RETURNS trigger LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
+BEGIN
+    PERFORM FROM asset_share s JOIN version v ON v.tenant_id = s.tenant_id AND v.asset_id = s.asset_id
+      WHERE s.tenant_id = NEW.tenant_id AND s.project_id = NEW.project_id AND v.id IN (NEW.input_id, NEW.model_id)
+        FOR SHARE OF s;
+    IF EXISTS (SELECT FROM version v JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id
+                WHERE v.tenant_id = NEW.tenant_id AND v.id IN (NEW.input_id, NEW.model_id) AND a.project_id <> NEW.project_id
+                  AND NOT share_stands(a.id, v.number, NEW.project_id))
+    THEN
+        RAISE EXCEPTION 'the input is of another project and not shared' USING ERRCODE = 'CH002', CONSTRAINT = 'job_shared';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER job_shared BEFORE INSERT ON job FOR EACH ROW EXECUTE FUNCTION job_shared();
+
+CREATE FUNCTION share_ended() RETURNS trigger LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
+BEGIN
+    UPDATE job j SET cancel = true, message = 'what it reads is no longer shared with its project'
+      FROM version v
+     WHERE j.tenant_id = NEW.tenant_id AND j.project_id = NEW.project_id AND j.state IN ('waiting', 'queued', 'running')
+       AND v.tenant_id = j.tenant_id AND v.id IN (j.input_id, j.model_id) AND v.asset_id = NEW.asset_id
+       AND NOT share_stands(NEW.asset_id, v.number, NEW.project_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER share_ended AFTER UPDATE OF state ON asset_share
+    FOR EACH ROW WHEN (OLD.state = 'active' AND NEW.state = 'ended') EXECUTE FUNCTION share_ended();

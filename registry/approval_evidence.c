@@ -38,9 +38,12 @@ static const struct field training_fields[] = {
 
 QUERY(evidence_training_sql,
       "SELECT j.id AS job, j.kind, u.name AS requested_by, j.approval_id AS approval, j.spec,"
-      " format('%ss/%s/versions/%s', a.kind, a.name, v.number) AS input, v.digest AS input_digest"
+      " CASE WHEN a.project_id <> j.project_id THEN 'projects/' || o.name || '/' ELSE '' END"
+      " || format('%ss/%s/versions/%s', a.kind, a.name, v.number) AS input,"
+      " v.digest AS input_digest"
       " FROM job j JOIN version v ON v.tenant_id = j.tenant_id AND v.id = j.input_id"
       " JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id"
+      " JOIN project o ON o.tenant_id = a.tenant_id AND o.id = a.project_id"
       " JOIN principal u ON u.tenant_id = j.tenant_id AND u.id = j.requested_by"
       " WHERE j.tenant_id = current_tenant() AND j.id = $1::uuid");
 

@@ -2,9 +2,8 @@
 #ifndef REGISTRY_ASSET_H
 #define REGISTRY_ASSET_H
 
+#include "auth/auth.h"
 #include "core/request.h"
-
-struct readable;
 
 /* A named model or dataset of a project; what it holds is in its versions. */
 struct asset {
@@ -21,9 +20,12 @@ struct asset {
     const char *created_by;
     const char *created_at;
     const char *updated_at;
+    const char *shared_from; /* in lists: the project whose it is, if that is another; else NULL */
+    const char *key;         /* by which lists are ordered */
 };
 
 extern const struct field asset_fields[];
+extern const struct field asset_listed_fields[]; /* with shared_from */
 
 /* By the path of the request's route: one of auth/kinds.def. */
 const char *asset_kind(const struct request *rq);
@@ -49,6 +51,7 @@ struct asset_search {
     const char *after;  /* NULL, or the last name of the previous page */
     int64_t limit;
     const struct readable *readable; /* by the caller */
+    struct readable_things may;      /* in all projects: of what is shared with this one */
 };
 MUST_CHECK enum err asset_list(struct db *db, const char *project_id, const struct asset_search *s,
                                struct rows *out);

@@ -5,6 +5,7 @@
 #include "lineage/audit.h"
 #include "registry/handlers.h"
 #include "registry/reply.h"
+#include "registry/share.h"
 #include "registry/tag.h"
 
 #include <string.h>
@@ -172,6 +173,7 @@ enum err post_asset_restore(struct request *rq)
 /* POST …/models/{name}/purge */
 enum err post_asset_purge(struct request *rq)
 {
+    struct share_open open;
     struct asset a;
     const char *what;
     enum err e;
@@ -182,11 +184,18 @@ enum err post_asset_purge(struct request *rq)
                     a.name);
     if (strcmp(a.state, "deleted") != 0)
         return ERR_NOT_FOUND;
+    e = share_open_of(rq->db, a.id, &open);
+    if (e == OK)
+        return fail(rq, ERR_CONFLICT, "it is shared with project %s; end /v1/projects/%s/shares/%s",
+                    open.with, open.project, open.id);
+    if (e != ERR_NOT_FOUND)
+        return e;
     e = asset_referred(rq->db, &a, &what);
     if (e == OK)
         return fail(rq, ERR_CONFLICT, "%s", what);
     if (e != ERR_NOT_FOUND)
         return e;
+    TRY(share_forget(rq->db, a.id));
     TRY(asset_purge(rq->db, &a));
     return request_reply_empty(rq);
 }
@@ -214,9 +223,10 @@ enum err get_assets(struct request *rq)
     s.limit = page.limit + 1;
     auth_readable(rq, ASSET_READ, asset_path(rq->arena, s.kind, ""), &readable);
     s.readable = &readable;
+    auth_readable_things(rq, ASSET_READ, NULL, &s.may);
     TRY(asset_list(rq->db, auth_project_id(rq), &s, &rows));
-    return page_reply(rq, &page, asset_fields, sizeof(struct asset), &rows,
-                      offsetof(struct asset, name));
+    return page_reply(rq, &page, asset_listed_fields, sizeof(struct asset), &rows,
+                      offsetof(struct asset, key));
 }
 
 static enum err change_tag(struct request *rq, const char *value)

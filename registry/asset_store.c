@@ -5,32 +5,33 @@
 #include "core/db_ahead.h"
 #include "registry/version.h"
 
-const struct field asset_fields[] = {
-    TEXT(struct asset, id, 36),
-    TEXT(struct asset, kind, 16),
-    NAME(struct asset, name),
-    NAME(struct asset, project),
-    OPT_TEXT(struct asset, description, 2000),
-    OBJECT(struct asset, tags),
-    INT(struct asset, versions, 0, INT32_MAX),
-    OBJECT(struct asset, aliases),
-    TEXT(struct asset, state, 10),
-    INT(struct asset, revision, 1, INT64_MAX),
-    NAME(struct asset, created_by),
-    TIME(struct asset, created_at),
-    TIME(struct asset, updated_at),
-    FIELDS_END,
-};
+#define ASSET_SHOWN                                                                                \
+    TEXT(struct asset, id, 36), TEXT(struct asset, kind, 16), NAME(struct asset, name),            \
+        NAME(struct asset, project), OPT_TEXT(struct asset, description, 2000),                    \
+        OBJECT(struct asset, tags), INT(struct asset, versions, 0, INT32_MAX),                     \
+        OBJECT(struct asset, aliases), TEXT(struct asset, state, 10),                              \
+        INT(struct asset, revision, 1, INT64_MAX), NAME(struct asset, created_by),                 \
+        TIME(struct asset, created_at), TIME(struct asset, updated_at)
 
-#define ASSET_SELECT                                                                               \
+const struct field asset_fields[] = {ASSET_SHOWN, FIELDS_END};
+const struct field asset_listed_fields[] = {ASSET_SHOWN, OPT_TEXT(struct asset, shared_from, 63),
+                                            FIELDS_END};
+
+static const struct field list_columns[] = {ASSET_SHOWN, OPT_TEXT(struct asset, shared_from, 63),
+                                            TEXT(struct asset, key, 130), FIELDS_END};
+
+#define ASSET_COLUMNS                                                                              \
     "SELECT a.id, a.kind, a.name, p.name AS project, a.description, a.tags, a.versions, a.state,"  \
     " (SELECT coalesce(jsonb_object_agg(l.name, v.number), '{}') FROM alias l"                     \
     "   JOIN version v ON v.tenant_id = l.tenant_id AND v.id = l.version_id"                       \
     "  WHERE l.tenant_id = a.tenant_id AND l.asset_id = a.id AND " ALIAS_HOLDS ") AS aliases,"     \
-    " a.revision, u.name AS created_by, a.created_at, a.updated_at"                                \
+    " a.revision, u.name AS created_by, a.created_at, a.updated_at"
+#define ASSET_FROM                                                                                 \
     " FROM asset a JOIN project p ON p.tenant_id = a.tenant_id AND p.id = a.project_id"            \
-    " JOIN principal u ON u.tenant_id = a.tenant_id AND u.id = a.created_by"                       \
+    " JOIN principal u ON u.tenant_id = a.tenant_id AND u.id = a.created_by"
+#define ASSET_HERE                                                                                 \
     " WHERE a.tenant_id = current_tenant() AND a.project_id = $1::uuid AND a.kind = $2"
+#define ASSET_SELECT ASSET_COLUMNS ASSET_FROM ASSET_HERE
 
 QUERY(asset_find_sql, ASSET_SELECT " AND a.name = $3");
 QUERY(asset_lock_sql, ASSET_SELECT " AND a.name = $3 FOR UPDATE OF a");
@@ -55,18 +56,31 @@ enum err asset_lock(struct db *db, const char *project_id, const char *kind, con
                   PARAMS(P_TEXT(project_id), P_TEXT(kind), P_TEXT(name)));
 }
 
-QUERY(asset_list_sql, ASSET_SELECT
-      " AND a.state = $3 AND starts_with(a.name, coalesce($4, ''))"
-      " AND a.tags @> coalesce($5::jsonb, '{}') AND a.name > coalesce($6, '')" READABLE(
-          "a.name", "8", "9", "10") " ORDER BY a.name LIMIT $7::bigint");
+/* Among the project's own, what others share with it as a whole: after one of the same name. */
+#define ASSET_SEARCHED                                                                             \
+    " AND a.state = $3 AND starts_with(a.name, coalesce($4, ''))"                                  \
+    " AND a.tags @> coalesce($5::jsonb, '{}')"
+#define SHARED_KEY "(a.name || '@' || p.name)"
+QUERY(asset_list_sql,
+      "(" ASSET_COLUMNS
+      ", NULL::text AS shared_from, a.name AS key" ASSET_FROM ASSET_HERE ASSET_SEARCHED
+      " AND a.name > coalesce($6, '')" READABLE("a.name", "8", "9", "10")                    //
+      " ORDER BY a.name LIMIT $7::bigint) UNION ALL (" ASSET_COLUMNS ", p.name, " SHARED_KEY //
+          ASSET_FROM " JOIN asset_share s ON s.tenant_id = a.tenant_id AND s.asset_id = a.id"
+      " AND s.project_id = $1::uuid AND s.state = 'active' AND s.version IS NULL"
+      " WHERE a.tenant_id = current_tenant() AND a.kind = $2 AND a.state = 'active'"
+      " AND p.state = 'active'" ASSET_SEARCHED " AND " SHARED_KEY " > coalesce($6, '')"
+      " AND (p.name = ANY ($11::text[]) OR p.name || '/' || a.kind || 's/' || a.name"
+      "  = ANY ($12::text[])) AND NOT p.name || '/' || a.kind || 's/' || a.name = ANY ($13::text[])"
+      " ORDER BY " SHARED_KEY " LIMIT $7::bigint) ORDER BY key LIMIT $7::bigint");
 
 enum err asset_list(struct db *db, const char *project_id, const struct asset_search *s,
                     struct rows *out)
 {
-    return db_list(db, &asset_list_sql, asset_fields, sizeof(struct asset), out,
+    return db_list(db, &asset_list_sql, list_columns, sizeof(struct asset), out,
                    PARAMS(P_TEXT(project_id), P_TEXT(s->kind), P_TEXT(s->state), P_TEXT(s->q),
                           P_JSON(s->tags), P_TEXT(s->after), P_INT(s->limit),
-                          READABLE_PARAMS(s->readable)));
+                          READABLE_PARAMS(s->readable), READABLE_THINGS_PARAMS(&s->may)));
 }
 
 QUERY(asset_create_sql,

@@ -60,6 +60,8 @@ int level_find(const struct levels *levels, const char *name);
 bool condition_parse(const char *text, const struct levels *levels, struct condition *out,
                      const char **why);
 
+enum { ANY_VERSION = -1 }; /* a list asks whether there is one at all */
+
 /* What is known of the request and of what it is about; NULL, negative: not known. */
 struct circumstances {
     const char *remote;  /* address of the peer */
@@ -68,6 +70,7 @@ struct circumstances {
     const char *gives;   /* the role that it gives or takes */
     const char *to;      /* whom: "user", "service" or "group" */
     int64_t mfa_age_s;   /* negative: no second factor */
+    int64_t version;     /* of the asset, that it names by number; 0: none, ANY_VERSION */
     bool assume;         /* every comparison with what only a request can tell is true */
 };
 /* tag: the value of an asset's tag, or NULL. */

@@ -81,6 +81,8 @@ static void say_step(struct arena *a, const struct policy *p, const struct polic
         if (!of_step(p, s, &grants[i], q->action))
             continue;
         name = name_of(a, p, &grants[i]);
+        if (policy_shared_with(p, q->scope, s->scope))
+            name = arena_printf(a, "%s, with which it is shared,", name);
         say(e, arena_printf(a, "%s %s", name, verdict_of(a, p, &grants[i], s->verdict)));
         if (e->reason == NULL && s->verdict == STEP_COUNTS &&
             s->kind == (e->allowed ? GRANT_ALLOW : GRANT_DENY))

@@ -119,6 +119,12 @@ void policy_add_grant(struct policy *p, const struct policy_grant *g)
         (void)LIST_ADD(p->group_grants, *g);
 }
 
+void policy_add_share(struct policy *p, const struct policy_share *share)
+{
+    if (policy_asset(p, share->scope) != NULL && share->with < p->projects.count)
+        (void)LIST_ADD(p->shares, *share);
+}
+
 void policy_index(struct policy *p)
 {
     p->by_id = policy_index_new(p->principals.count);
@@ -159,6 +165,7 @@ static void free_lists(struct policy *p)
     free(p->conditions.items);
     free(p->grants.items);
     free(p->group_grants.items);
+    free(p->shares.items);
     free(p->sets.items);
 }
 
@@ -169,6 +176,7 @@ void policy_drop(struct policy *p)
     free_lists(p);
     free(p->first_grant);
     free(p->first_member);
+    free(p->first_share);
     free(p->parent);
     free(p->state);
     free(p->by_id.slots);

@@ -44,6 +44,14 @@ struct policy_asset {
     json_t *tags;               /* taken; NULL for none */
 };
 
+/* Whoever may read in that project, by a role there, reads the asset of this one too. */
+struct policy_share {
+    uint32_t scope;  /* of the asset */
+    uint32_t with;   /* index of the project */
+    int64_t version; /* only that one; 0 for the asset with all its versions */
+    bool by_alias;   /* may be asked for by alias too */
+};
+
 struct policy_group {
     char id[ID_SIZE];
     char name[NAME_SIZE];
@@ -96,6 +104,8 @@ uint32_t policy_add_role(struct policy *p, const struct policy_role *role);
 uint32_t policy_add_condition(struct policy *p, const struct condition *condition);
 /* After the last asset: from here on assets are found. */
 void policy_index_assets(struct policy *p);
+/* After that; one of something that is not there is ignored. */
+void policy_add_share(struct policy *p, const struct policy_share *share);
 /* A grant to somebody or at a scope that is not there is ignored. */
 void policy_add_grant(struct policy *p, const struct policy_grant *grant);
 void policy_seal(struct policy *p);
@@ -172,7 +182,9 @@ struct policy_trace {
 
 /* Is some grant of the action in force for the principal at the scope or above, no deny, and a
  * ceiling if there are any? Under 500 ns with four million grants. What is not alive, or out of
- * range, may nothing. */
+ * range, may nothing. What reads, is allowed at a shared asset by a grant in a project that it is
+ * shared with too, unless a deny there takes it away; conditions then judge the asset, and denies
+ * and ceilings at the asset itself count as ever. */
 bool policy_decide(const struct policy *p, const struct policy_question *q);
 /* The same, noting each step. */
 bool policy_trace(const struct policy *p, const struct policy_question *q, struct policy_trace *t);
@@ -180,6 +192,8 @@ bool policy_trace(const struct policy *p, const struct policy_question *q, struc
  * not asked. */
 bool policy_grant_counts(const struct policy *p, const struct policy_grant *g,
                          const struct policy_question *q);
+/* Is the asset of that scope shared with the project of this one? */
+bool policy_shared_with(const struct policy *p, uint32_t scope, uint32_t project_scope);
 /* Of a request of which nothing is known. */
 bool policy_allows(const struct policy *p, uint32_t principal, enum action a, uint32_t scope,
                    int64_t now_ms);

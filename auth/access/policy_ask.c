@@ -78,6 +78,55 @@ static inline unsigned kinds_at(const struct policy *p, const struct policy_ques
     return kinds;
 }
 
+static bool reads(enum action a)
+{
+    return a == ASSET_READ || a == FILE_READ || a == LINEAGE_READ;
+}
+
+/* A share of one version is for who names that one; by alias only where that was agreed. */
+static bool share_covers(const struct policy_share *s, const struct circumstances *c)
+{
+    if (c == NULL)
+        return s->version == 0;
+    if (c->assume)
+        return true;
+    return (s->version == 0 || c->version == s->version || c->version == ANY_VERSION) &&
+           (s->by_alias || c->alias == NULL);
+}
+
+/* By what is given in a project that the asset is shared with; above projects was asked already. */
+static bool through_share(const struct policy *p, const struct policy_question *q,
+                          struct policy_trace *t)
+{
+    uint32_t asset = q->scope - policy_first_asset(p);
+
+    if (policy_asset(p, q->scope) == NULL || !reads(q->action))
+        return false;
+    for (uint32_t i = p->first_share[asset]; i < p->first_share[asset + 1]; i++) {
+        const struct policy_share *s = &p->shares.items[i];
+        unsigned kinds;
+
+        if (!p->projects.items[s->with].active || !share_covers(s, q->circumstances))
+            continue;
+        kinds = kinds_at(p, q, SCOPE_AT_PROJECTS + s->with, t);
+        if ((kinds & 1U << GRANT_ALLOW) != 0 && (kinds & 1U << GRANT_DENY) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool policy_shared_with(const struct policy *p, uint32_t scope, uint32_t project_scope)
+{
+    uint32_t asset = scope - policy_first_asset(p);
+
+    if (policy_asset(p, scope) == NULL)
+        return false;
+    for (uint32_t i = p->first_share[asset]; i < p->first_share[asset + 1]; i++)
+        if (SCOPE_AT_PROJECTS + p->shares.items[i].with == project_scope)
+            return true;
+    return false;
+}
+
 /* Inlined twice, once without the notes. */
 static inline __attribute__((always_inline)) bool decide(const struct policy *p,
                                                          const struct policy_question *q,
@@ -93,7 +142,8 @@ static inline __attribute__((always_inline)) bool decide(const struct policy *p,
     n = chain_of(p, q->principal, q->scope, scopes);
     for (unsigned c = 0; c < n; c++)
         kinds |= kinds_at(p, q, scopes[c], t);
-    if ((kinds & 1U << GRANT_DENY) != 0 || (kinds & 1U << GRANT_ALLOW) == 0)
+    if ((kinds & 1U << GRANT_DENY) != 0 ||
+        ((kinds & 1U << GRANT_ALLOW) == 0 && !through_share(p, q, t)))
         return false;
     return !policy_capped(p, q->principal) || (kinds & 1U << GRANT_CEILING) != 0;
 }
@@ -215,6 +265,37 @@ static bool any_slowly(const struct policy *p, const struct policy_question *q,
     return false;
 }
 
+/* The same of what is given at the one scope of a project, for an asset that is not in it. */
+static bool any_there(const struct policy *p, const struct policy_question *q, uint32_t scope,
+                      enum policy_kind kind)
+{
+    for (size_t i = 0; i < p->grants.count + p->group_grants.count; i++) {
+        const struct policy_grant *g =
+            i < p->grants.count ? &p->grants.items[i] : &p->group_grants.items[i - p->grants.count];
+
+        if ((i >= p->grants.count || g->group == 0) && g->kind == kind && g->scope == scope &&
+            holds_slowly(p, q, g) && q->now_ms >= g->from_ms && q->now_ms < g->until_ms &&
+            action_in(&p->roles.items[g->role].actions, q->action) &&
+            (g->condition == 0 || condition_true(p, g->condition, q)))
+            return true;
+    }
+    return false;
+}
+
+static bool shared_slowly(const struct policy *p, const struct policy_question *q)
+{
+    for (size_t i = 0; i < p->shares.count; i++) {
+        const struct policy_share *s = &p->shares.items[i];
+
+        if (s->scope == q->scope && reads(q->action) && p->projects.items[s->with].active &&
+            share_covers(s, q->circumstances) &&
+            any_there(p, q, SCOPE_AT_PROJECTS + s->with, GRANT_ALLOW) &&
+            !any_there(p, q, SCOPE_AT_PROJECTS + s->with, GRANT_DENY))
+            return true;
+    }
+    return false;
+}
+
 /* Exemptions from denies are not known here: its worlds have none. */
 bool policy_decide_slowly(const struct policy *p, const struct policy_question *q)
 {
@@ -225,5 +306,6 @@ bool policy_decide_slowly(const struct policy *p, const struct policy_question *
     for (size_t i = 0; i < p->grants.count; i++)
         capped = capped || (p->grants.items[i].kind == GRANT_CEILING &&
                             p->grants.items[i].principal == q->principal);
-    return any_slowly(p, q, GRANT_ALLOW) && (!capped || any_slowly(p, q, GRANT_CEILING));
+    return (any_slowly(p, q, GRANT_ALLOW) || shared_slowly(p, q)) &&
+           (!capped || any_slowly(p, q, GRANT_CEILING));
 }

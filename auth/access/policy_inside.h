@@ -48,9 +48,11 @@ struct policy {
     LIST(struct condition) conditions;
     LIST(struct policy_grant) grants; /* sorted by principal, scope, kind, span once sealed */
     LIST(struct policy_grant) group_grants;
+    LIST(struct policy_share) shares; /* sorted by scope once sealed */
     LIST(struct action_set) sets;
     uint32_t *first_grant;  /* by principal, and one past the end */
     uint32_t *first_member; /* by group, and one past the end */
+    uint32_t *first_share;  /* by asset, and one past the end */
     uint32_t *parent;       /* by scope; the root is its own */
     uint8_t *state;         /* by principal */
     struct policy_index by_id, by_name, by_project, by_asset, by_set;

@@ -66,6 +66,30 @@ static void dissolve_all(struct policy *p)
     }
 }
 
+static int by_asset(const void *a, const void *b)
+{
+    const struct policy_share *x = a;
+    const struct policy_share *y = b;
+
+    ORDER(x->scope, y->scope);
+    ORDER(x->with, y->with);
+    ORDER(x->version, y->version);
+    return 0;
+}
+
+static void seal_shares(struct policy *p)
+{
+    uint32_t first = policy_first_asset(p);
+
+    p->first_share = policy_need(calloc(p->assets.count + 1, sizeof(*p->first_share)));
+    if (p->shares.count > 0)
+        qsort(p->shares.items, p->shares.count, sizeof(*p->shares.items), by_asset);
+    for (size_t i = 0; i < p->shares.count; i++)
+        p->first_share[p->shares.items[i].scope - first + 1]++;
+    for (size_t i = 0; i < p->assets.count; i++)
+        p->first_share[i + 1] += p->first_share[i];
+}
+
 static int by_place(const void *a, const void *b)
 {
     const struct policy_grant *x = a;
@@ -195,5 +219,6 @@ void policy_seal(struct policy *p)
     for (uint32_t i = 0; i < p->assets.count; i++)
         p->parent[policy_first_asset(p) + i] = SCOPE_AT_PROJECTS + p->assets.items[i].project;
     seal_members(p);
+    seal_shares(p);
     seal_grants(p);
 }

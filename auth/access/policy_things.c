@@ -65,7 +65,10 @@ QUERY(
     "  WHERE l.tenant_id = current_tenant()"
     " UNION SELECT project_id, kind || 's/' || name FROM asset"
     "  WHERE tenant_id = current_tenant() AND tags <> '{}' AND EXISTS (SELECT FROM binding"
-    "   WHERE tenant_id = current_tenant() AND condition LIKE '%tag.%'))"
+    "   WHERE tenant_id = current_tenant() AND condition LIKE '%tag.%')"
+    " UNION SELECT a.project_id, a.kind || 's/' || a.name FROM asset_share s"
+    "  JOIN asset a ON a.tenant_id = s.tenant_id AND a.id = s.asset_id"
+    "  WHERE s.tenant_id = current_tenant() AND s.state = 'active')"
     " SELECT p.name, x.asset, coalesce(l.level, 0), coalesce(a.tags, '{}') FROM x"
     " JOIN project p ON p.tenant_id = current_tenant() AND p.id = x.project_id"
     " LEFT JOIN asset a ON a.tenant_id = p.tenant_id AND a.project_id = p.id"
@@ -88,6 +91,31 @@ static enum err load_assets(struct load *l)
         (void)policy_add_asset(l->policy, &what);
     }
     policy_index_assets(l->policy);
+    return OK;
+}
+
+QUERY(policy_shares_sql,
+      "SELECT o.name, a.kind || 's/' || a.name, r.name, coalesce(s.version, 0), s.by_alias"
+      " FROM asset_share s JOIN asset a ON a.tenant_id = s.tenant_id AND a.id = s.asset_id"
+      " JOIN project o ON o.tenant_id = a.tenant_id AND o.id = a.project_id"
+      " JOIN project r ON r.tenant_id = s.tenant_id AND r.id = s.project_id"
+      " WHERE s.tenant_id = current_tenant() AND s.state = 'active'");
+
+static enum err load_shares(struct load *l)
+{
+    PGresult *rows;
+
+    TRY(db_rows(l->db, &policy_shares_sql, &rows, NO_PARAMS));
+    for (int i = 0; i < PQntuples(rows); i++) {
+        uint32_t owner = policy_find_project(l->policy, PQgetvalue(rows, i, 0));
+
+        policy_add_share(l->policy,
+                         &(struct policy_share){
+                             .scope = policy_asset_scope(l->policy, owner, PQgetvalue(rows, i, 1)),
+                             .with = policy_find_project(l->policy, PQgetvalue(rows, i, 2)),
+                             .version = policy_number(rows, i, 3),
+                             .by_alias = PQgetvalue(rows, i, 4)[0] == 't'});
+    }
     return OK;
 }
 
@@ -168,6 +196,7 @@ enum err policy_load_things(struct load *l)
     policy_index(l->policy);
     TRY(lattice_load(l->db, &l->levels));
     TRY(load_assets(l));
+    TRY(load_shares(l));
     TRY(load_groups(l));
     return load_roles(l);
 }

@@ -81,6 +81,18 @@ void auth_readable_things(struct request *rq, enum action a, const struct texts 
             add_assets(rq, s, a, p, out);
 }
 
+void auth_readable_any_version(struct request *rq, enum action a, struct readable_things *out)
+{
+    struct session *s = session_of(rq);
+    int64_t named = s == NULL ? 0 : s->circumstances.version;
+
+    if (s != NULL)
+        s->circumstances.version = ANY_VERSION;
+    auth_readable_things(rq, a, NULL, out);
+    if (s != NULL)
+        s->circumstances.version = named;
+}
+
 /* "projects/credit/models/risk/versions/3" to "models/risk", and so a column of it; NULL for what
  * has no scope of its own. */
 static const char *asset_of(struct arena *a, const char *project, const char *node,
@@ -134,17 +146,32 @@ static bool sees_whole(struct request *rq, const char *project)
     return true;
 }
 
+/* An asset of another project that is shared with one of the caller's: as its owner's node. */
+static bool sees_shared(struct request *rq, const struct auth_version *of, const char *node)
+{
+    const char *number = strstr(node, "/versions/");
+    struct auth_version v = *of;
+    uint64_t parsed = 0;
+
+    if (number != NULL && uint_parse(number + 10, INT32_MAX, &parsed))
+        v.number = (int64_t)parsed;
+    return auth_may_version(rq, LINEAGE_READ, &v) && auth_may_version(rq, ASSET_READ, &v);
+}
+
 bool auth_sees_node(struct request *rq, const char *project, const char *node)
 {
     const struct session *s = session_of(rq);
     const char *asset;
     enum action read;
 
+    asset = node == NULL ? NULL : asset_of(rq->arena, project, node, &read);
+    if (asset != NULL && read == ASSET_READ &&
+        sees_shared(rq, &(struct auth_version){project, asset, 0, NULL}, node))
+        return true;
     if (!auth_may(rq, LINEAGE_READ, project))
         return false;
     if (node == NULL)
         return sees_whole(rq, project);
-    asset = asset_of(rq->arena, project, node, &read);
     return asset == NULL || session_may(s, read, session_asset_scope(s, project, asset));
 }
 

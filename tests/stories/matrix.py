@@ -24,7 +24,7 @@ STRANGE_INSIDE, NEVER_INSIDE = "own project, other tenant's object", "own projec
 # What is looked for, and what stands for nothing there, have the same length, so that replies can be compared whole.
 REAL, NONE = "c-real", "c-none"
 # Arguments of projects' routes that are ids, not names which each project has for itself.
-IDS = {"approval", "job", "upload", "declassification", "model_id", "trace_id", "assessment_id", "dataset_id"}
+IDS = {"approval", "job", "upload", "declassification", "share", "model_id", "trace_id", "assessment_id", "dataset_id"}
 
 
 class Wire:
@@ -144,6 +144,9 @@ class Canaries:
         self.owner.ok("PUT", f"{base}/datasets/{REAL}/classification", {"level": "restricted", "purposes": [mark("purpose")]})
         asked = self.owner.ok("PUT", f"{base}/datasets/{REAL}/classification", {"level": "public", "reason": mark("lower")})
         self.owner.ok("PUT", f"{base}/secrets/{REAL}", {"value": mark("secret")})
+        ok("PUT", "/v1/projects/vault-s", {})
+        offer = self.owner.ok("POST", base + "/shares", {"asset": f"models/{REAL}", "with": "vault-s", "reason": mark("share")})
+        self.args["share"] = offer["id"]
         self.args.update(name=REAL, dataset=REAL, model=REAL, endpoint=REAL, version="1", upload=upload["id"], secret=REAL,
                          declassification=asked["id"], alias="production", key="note", document="dossier.json")
 

@@ -78,6 +78,11 @@ def play(world):
     admin.ok("PUT", "/v1/projects/spare", {})
     admin.ok("DELETE", "/v1/projects/spare")
     admin.get("/v1/audit/payloads?from_index=0&limit=5")
+    admin.ok("PUT", "/v1/projects/pricing", {})
+    asker = person(world.service, admin, "asker", [("project-owner", "pricing"), ("reader", "credit")])
+    share = asker.ok("POST", "/v1/projects/pricing/shares", {"asset": "datasets/cancer", "from": "credit", "reason": "to compare"})
+    world["project-owner"].ok("POST", f"/v1/projects/credit/shares/{share['id']}/decision", {"verdict": "agree", "reason": "so"})
+    asker.ok("DELETE", f"/v1/projects/pricing/shares/{share['id']}")
     leaver = person(world.service, admin, "leaver")
     leaver.ok("POST", "/v1/me/password", {"current": leaver.password, "new": PASSWORD + "!"})
 

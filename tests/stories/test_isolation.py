@@ -31,6 +31,10 @@ def acme(world):
     world.token = world["project-owner"].ok("POST", "/v1/tokens", {"name": "mine"})
     owner = world["project-owner"]
     version = owner.ok("POST", P + "/models/risk/versions", {})
+    asker = person(world.service, world.admin, "asker", [("reader", "credit")])
+    world.admin.ok("PUT", "/v1/projects/pricing", {})
+    world.admin.ok("POST", "/v1/bindings", {"principal": "asker", "role": "data-scientist", "scope": "project", "project": "pricing"})
+    asker.ok("POST", "/v1/projects/pricing/shares", {"asset": "models/risk", "from": "credit", "reason": "to compare"})
     world.upload = owner.ok("POST", f"{P}/models/risk/versions/{version['number']}/uploads", {"path": "a", "size": 9})["id"]
     return world
 
@@ -51,7 +55,7 @@ def every_path(world):
                 found += [(f"{place}/files/{f['path']}", owner) for f in load.pages(owner, place + "/files")]
                 if version["state"] == "pending":
                     found.append((f"{place}/uploads/{world.upload}", owner))
-    for collection in ("approvals", "jobs", "endpoints"):
+    for collection in ("approvals", "jobs", "endpoints", "shares"):
         found.append((f"{P}/{collection}", owner))
         for item in load.pages(owner, f"{P}/{collection}"):
             found.append((f"{P}/{collection}/{item['name' if collection == 'endpoints' else 'id']}", owner))

@@ -29,6 +29,7 @@ class Lists:
         self.assets = {p: [] for p in PROJECTS}
         for project in PROJECTS:
             self.fill(project)
+        self.shared = [self.share(*pair) for pair in zip(PROJECTS, reversed(PROJECTS)) for _ in range(3)]
         self.people = [self.newcomer(i) for i in range(9)]
         self.asked = {}
 
@@ -58,6 +59,15 @@ class Lists:
     def make(self, project, asset):
         self.owner.ok("PUT", f"/v1/projects/{project}/{asset}", {})
         self.assets[project].append(asset)
+
+    def share(self, project, other):
+        """Some asset of the one, with the other; (owner, other, asset)."""
+        asset = self.dice.choice([a for a in self.assets[project] if not a.startswith("endpoints")])
+        second = person(self.world.service, self.admin, f"list-second-{self.dice.randrange(1 << 40)}", [("project-owner", project)])
+        share = self.owner.post(f"/v1/projects/{other}/shares", {"asset": asset, "from": project, "reason": "dice"})
+        if share.status_code == 201:  # else the dice fell so before
+            second.ok("POST", f"/v1/projects/{project}/shares/{share.json()['id']}/decision", {"verdict": "agree", "reason": "dice"})
+        return project, other, asset
 
     def newcomer(self, number):
         who = person(self.world.service, self.admin, f"list-user-{number}")
@@ -127,8 +137,14 @@ def test_a_list_shows_what_each_check_allows(lists, kind, action):
             names = [a for a in lists.assets[project] if a.startswith(kind)]
             allowed = {a for a in names if lists.may(who, action, project, a)}
             for query in ("?limit=1000", "?limit=2"):
-                listed = {f"{kind}/{x['name']}" for x in lists.shown(who, f"/v1/projects/{project}/{kind}{query}")}
+                shown = lists.shown(who, f"/v1/projects/{project}/{kind}{query}")
+                listed = {f"{kind}/{x['name']}" for x in shown if "shared_from" not in x}
                 assert listed == allowed, (SEED, who.name, project, query)
+                shared = {(x["project"], f"{kind}/{x['name']}") for x in shown if "shared_from" in x}
+                expected = {(p, a) for p, other, a in lists.shared if other == project and a.startswith(kind)
+                            and lists.may(who, action, p, a)}
+                refused = who.get(f"/v1/projects/{project}/{kind}").status_code in (403, 404)
+                assert shared == (set() if refused else expected), (SEED, who.name, project, query)
             seen += len(allowed)
     assert seen, "dice that give nothing prove nothing"
 
@@ -138,7 +154,16 @@ def test_a_search_by_the_beginning_of_a_name_finds_no_more(lists):
         for project in PROJECTS:
             for asset in lists.assets[project][:MODELS]:
                 found = lists.shown(who, f"/v1/projects/{project}/models?q={asset.split('/')[1]}")
+                found = [x for x in found if "shared_from" not in x]
                 assert bool(found) == lists.may(who, "assets/read", project, asset), (SEED, who.name, asset)
+
+
+def test_shares_are_listed_to_whom_their_asset_is(lists):
+    for who in lists.people:
+        for project in PROJECTS:
+            listed = {(s["project"], s["with"], s["asset"]) for s in lists.shown(who, f"/v1/projects/{project}/shares?limit=2")}
+            if who.get(f"/v1/projects/{project}/shares").status_code == 200:
+                assert listed == {s for s in lists.shared if project in s[:2] and lists.may(who, "assets/read", s[0], s[2])}, (SEED, who.name)
 
 
 def test_projects_are_listed_as_they_are_allowed(lists):
@@ -187,7 +212,8 @@ def test_requests_about_what_is_hidden_are_hidden(lists):
 
 def sees(lists, who, project, name):
     parts = name.split("/")
-    if not lists.may(who, "lineage/read", project):
+    asset = "/".join(parts[2:4]) if parts[2] in ("models", "datasets") else None
+    if not lists.may(who, "lineage/read", project) and not (asset and lists.may(who, "lineage/read", project, asset)):
         return False
     if parts[2] in ("models", "datasets"):
         return lists.may(who, "assets/read", project, "/".join(parts[2:4]))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* usage: ask_policy COUNT SEED
+/* usage: ask_policy COUNT SEED [shares]
  * Random worlds and questions with the evaluator's answers, one JSON object a line, for evaluators
  * that share no code with ours: {"world": …} begins a new one, {"q": …, "allowed": …} asks of it.
  */
@@ -149,6 +149,24 @@ static json_t *grants(struct policy *p)
     return list;
 }
 
+/* Some assets are read in other projects too. */
+static json_t *shares(struct policy *p)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = dice(6); i > 0; i--) {
+        struct policy_share s = {.scope = SCOPE_AT_PROJECTS + PROJECTS + dice(ASSETS),
+                                 .with = dice(PROJECTS),
+                                 .version = dice(4) == 0 ? 1 : 0};
+
+        policy_add_share(p, &s);
+        json_array_append_new(list, json_pack("{s:i,s:i,s:b}", "scope", (int)s.scope, "with",
+                                              (int)(SCOPE_AT_PROJECTS + s.with), "whole",
+                                              s.version == 0));
+    }
+    return list;
+}
+
 static void print(json_t *line)
 {
     (void)json_dumpf(line, stdout, JSON_COMPACT);
@@ -156,7 +174,7 @@ static void print(json_t *line)
     json_decref(line);
 }
 
-static struct policy *new_world(void)
+static struct policy *new_world(bool sharing)
 {
     bool active = dice(50) != 0;
     struct policy *p = policy_new("tenant-id", "tenant", active, 1);
@@ -164,6 +182,7 @@ static struct policy *new_world(void)
 
     json_object_set_new(world, "principals", people(p));
     json_object_set_new(world, "assets", assets(p));
+    json_object_set_new(world, "shares", sharing ? shares(p) : json_array());
     json_object_set_new(world, "members", members(p));
     json_object_set_new(world, "grants", grants(p));
     print(json_pack("{s:o}", "world", world));
@@ -182,8 +201,8 @@ static void print_roles(void)
                 json_array_append_new(list, json_integer(a));
         json_array_append_new(roles, list);
     }
-    print(json_pack("{s:o,s:i,s:i}", "roles", roles, "projects", PROJECTS, "actions",
-                    (int)ACTION_COUNT));
+    print(json_pack("{s:o,s:i,s:i,s:[i,i,i]}", "roles", roles, "projects", PROJECTS, "actions",
+                    (int)ACTION_COUNT, "reads", ASSET_READ, FILE_READ, LINEAGE_READ));
 }
 
 int main(int argc, char **argv)
@@ -199,7 +218,7 @@ int main(int argc, char **argv)
 
         if (i % PER_WORLD == 0) {
             policy_drop(p);
-            p = new_world();
+            p = new_world(argc > 3);
         }
         q = (struct policy_question){dice(PEOPLE), (enum action)(1 + dice(ACTION_COUNT - 1)),
                                      dice(SCOPE_AT_PROJECTS + PROJECTS + ASSETS),

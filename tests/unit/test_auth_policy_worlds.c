@@ -130,6 +130,9 @@ static struct policy *build(const struct plan *plan)
         (void)policy_add_condition(p, &c);
     }
     policy_index_assets(p);
+    for (unsigned i = dice(5); i > 0; i--)
+        policy_add_share(p, &(struct policy_share){SCOPE_AT_PROJECTS + dice(PROJECTS + ASSETS),
+                                                   dice(PROJECTS), dice(3) == 0, dice(2) == 0});
     add_members(p, plan);
     for (unsigned i = 0; i < plan->grants; i++) {
         struct policy_grant g = some_grant();
