@@ -78,9 +78,9 @@ static enum err scored(struct run *r, const char *input, const char *made, struc
     enum err e;
 
     column_facts_begin(out, r->arena, 0);
-    e = version_find(r->db, r->work.project_id, r->work.input, &data);
+    e = version_by_id(r->db, r->work.input_id, &data);
     if (e == OK)
-        e = version_find(r->db, r->work.project_id, r->work.model, &model);
+        e = version_by_id(r->db, r->work.model_id, &model);
     if (e == ERR_NOT_FOUND)
         return OK;
     TRY(e);
@@ -95,7 +95,7 @@ static enum err scored(struct run *r, const char *input, const char *made, struc
 
 enum err job_trace_columns(struct run *r, const struct version *made)
 {
-    const char *input = arena_printf(r->arena, "projects/%s/%s", r->work.project, r->work.input);
+    const char *input = r->work.input;
     const char *output = version_node(r->arena, made);
     struct column_facts facts;
 

@@ -12,6 +12,7 @@ static const struct field work_fields[] = {
     TEXT(struct job_work, requested_by, 63),
     TEXT(struct job_work, approval, 36),
     TEXT(struct job_work, input, 200),
+    TEXT(struct job_work, input_id, 36),
     TEXT(struct job_work, input_sha256, 64),
     TEXT(struct job_work, model, 200),
     TEXT(struct job_work, model_id, 36),
@@ -25,7 +26,8 @@ QUERY(
     job_work_sql,
     "SELECT j.id, j.kind, j.spec, t.name AS tenant, j.project_id, p.name AS project,"
     "       j.requested_by AS requested_by_id, r.name AS requested_by, j.approval_id AS approval,"
-    "       format('projects/%s/datasets/%s/versions/%s', ip.name, ia.name, iv.number) AS input,"
+    "       format('projects/%s/datasets/%s/versions/%s', ip.name, ia.name, iv.number) AS input, "
+    "j.input_id,"
     "       (SELECT f.sha256 FROM version_file f WHERE f.tenant_id = iv.tenant_id"
     "           AND f.version_id = iv.id AND lower(f.path) LIKE '%.csv' ORDER BY f.path LIMIT 1)"
     "       AS input_sha256,"

@@ -14,8 +14,9 @@ struct job_work {
     const char *project;
     const char *requested_by_id;
     const char *requested_by;
-    const char *approval;     /* id, or NULL */
-    const char *input;        /* datasets/cancer/versions/1 */
+    const char *approval; /* id, or NULL */
+    const char *input;    /* projects/credit/datasets/cancer/versions/1 */
+    const char *input_id;
     const char *input_sha256; /* of its CSV file */
     const char *model;        /* predict only */
     const char *model_id;
