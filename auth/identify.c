@@ -7,7 +7,6 @@
 #include "auth/access_jwt.h"
 #include "auth/access_token.h"
 #include "auth/jwt.h"
-#include "auth/keys/kek.h"
 #include "auth/keys/key.h"
 #include "auth/limit.h"
 #include "auth/oauth/issuer.h"
@@ -43,7 +42,7 @@ enum err auth_start(const struct service *service)
     outbound_start(service);
     login_cookie_start(service);
     cache = token_cache_new(CACHED_TOKENS);
-    if (kek_start(service) != OK || breached_start(service) != OK)
+    if (breached_start(service) != OK)
         return ERR_INVALID;
     if (limit_start(service) != OK || barrier_start(service->conninfo) != OK)
         return ERR_UNAVAILABLE;
@@ -61,7 +60,6 @@ void auth_stop(void)
     snapshot_forget(NULL);
     keys_stop();
     issuers_stop();
-    kek_stop();
     breached_stop();
     token_cache_free(cache);
     cache = NULL;

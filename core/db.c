@@ -344,9 +344,10 @@ static bool again(const struct db *db, enum err e)
     return e == ERR_RETRY || (e == ERR_DB_LOST && !db->committing);
 }
 
-static void reset(struct db *db, enum tx kind, const char *tenant)
+static void reset(struct db *db, enum tx kind, const char *tenant, unsigned attempt)
 {
     db->tx = kind;
+    db->attempt = attempt;
     db->tenant = tenant;
     db->started = false;
     db->committing = false;
@@ -361,10 +362,10 @@ enum err db_tx(struct db *db, enum tx kind, const char *tenant, enum err (*body)
     const struct db outer = *db;
     enum err e = ERR_RETRY;
 
-    for (int attempt = 0; attempt < ATTEMPTS && again(db, e); attempt++) {
+    for (unsigned attempt = 0; attempt < ATTEMPTS && again(db, e); attempt++) {
         if (kind != TX_NONE && ensure_open(db) != OK)
             e = ERR_DB_LOST;
-        reset(db, kind, tenant);
+        reset(db, kind, tenant, attempt);
         db->constraint = db->message = NULL;
         if (db->conn == NULL && kind != TX_NONE)
             break;
@@ -375,6 +376,6 @@ enum err db_tx(struct db *db, enum tx kind, const char *tenant, enum err (*body)
         if (kind == TX_MANUAL)
             break; /* what ran before may have had effects; only whole transactions run again */
     }
-    reset(db, outer.tx, outer.tenant);
+    reset(db, outer.tx, outer.tenant, outer.attempt);
     return e;
 }

@@ -83,6 +83,7 @@ struct db {
     enum tx tx;
     const char *tenant;    /* id whose rows are visible; NULL or "" for none */
     bool started;          /* the transaction's first statement has been sent */
+    unsigned attempt;      /* of the running transaction; 0 for the first */
     bool committing;       /* from here on a lost connection leaves the outcome unknown */
     struct db_guard guard; /* of TX_WRITE; set and taken back by whoever calls db_tx */
     uint64_t moving; /* the database's id of the running transaction, if it changes a policy */

@@ -178,8 +178,13 @@ const struct field audit_row_fields[] = {
     TEXT(struct audit_row, leaf, LEAF_MAX),
     TEXT(struct audit_row, leaf_hash, 64),
     OPT_TEXT(struct audit_row, hash, 64),
-    OPT_TEXT(struct audit_row, salt, 64),
-    OPT_TEXT(struct audit_row, payload, PAYLOAD_MAX),
+    OPT_TEXT(struct audit_row, sealed, INT64_C(4) * PAYLOAD_MAX),
+    OPT_TEXT(struct audit_row, key_id, 36),
+    OPT_TEXT(struct audit_row, key_subject, WORD_MAX),
+    OPT_TEXT(struct audit_row, key_wrapped, WORD_MAX),
+    OPT_TEXT(struct audit_row, about_id, 36),
+    OPT_TEXT(struct audit_row, about_subject, WORD_MAX),
+    OPT_TEXT(struct audit_row, about_wrapped, WORD_MAX),
     FIELDS_END,
 };
 
@@ -208,7 +213,7 @@ static bool payload_fits(const struct audit_row *row, const json_t *leaf)
     struct digest commit;
 
     if (row->payload == NULL && row->salt == NULL)
-        return true;
+        return !row->spoilt;
     if (row->payload == NULL || row->salt == NULL || !hex_decode(row->salt, salt, sizeof(salt)))
         return false;
     commit = hmac_sha256(salt, sizeof(salt), row->payload, strlen(row->payload));

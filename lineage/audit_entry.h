@@ -40,9 +40,17 @@ struct audit_row {
     const char *request;
     const char *leaf;
     const char *leaf_hash;
-    const char *hash;    /* what the tree has at index; NULL for nothing */
-    const char *salt;    /* NULL when the payload was erased */
+    const char *hash;   /* what the tree has at index; NULL for nothing */
+    const char *sealed; /* NULL when the payload was erased; with its keys, see privacy/payload.h */
+    const char *key_id;
+    const char *key_subject; /* NULL: there is no such key */
+    const char *key_wrapped; /* NULL: it was destroyed */
+    const char *about_id;    /* NULL: it is under one key only */
+    const char *about_subject;
+    const char *about_wrapped;
+    const char *salt;    /* opened by privacy/payload.h; NULL when the payload was erased */
     const char *payload; /* likewise */
+    bool spoilt;         /* there is something, but it does not open */
 };
 extern const struct field audit_row_fields[];
 

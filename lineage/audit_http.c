@@ -3,6 +3,7 @@
 #include "lineage/audit_check.h"
 #include "lineage/audit_view.h"
 #include "lineage/jsontext.h"
+#include "lineage/privacy/search.h"
 #include "lineage/routes.h"
 
 #include <stdlib.h>
@@ -20,6 +21,7 @@ enum err get_audit(struct request *rq)
     size_t limit;
 
     TRY(audit_filter_read(rq, &f));
+    TRY(audit_search(rq, &f));
     limit = (size_t)f.limit++; /* one more tells whether there is a next page */
     if (!f.nobody)
         TRY(audit_list(rq->db, &f, &found));
@@ -79,12 +81,12 @@ static void add_payload(struct text *out, const struct audit_row *row)
     text_printf(out, "{\"index\":%lld", (long long)row->index);
     json_add_member(out, false, "id", row->id);
     json_add_member(out, false, "salt", row->salt);
-    json_add_member(out, false, "payload", row->payload);
+    json_add_member(out, false, "payload", row->spoilt ? "" : row->payload);
     text_puts(out, "}\n");
 }
 
 /* GET /v1/audit/payloads?from_index=&limit= : JSON lines; salt is hexadecimal, payload the exact
- * text that HMAC-SHA256(salt, payload) commits to; both null where they were erased. */
+ * text that HMAC-SHA256(salt, payload) commits to; both null where they were erased, only salt where what is there does not open. */
 enum err get_audit_payloads(struct request *rq)
 {
     struct text *out = arena_alloc(rq->arena, sizeof(*out));

@@ -2,28 +2,40 @@
 #include "lineage/audit_store.h"
 
 #include "core/log.h"
+#include "lineage/privacy/payload.h"
 #include "lineage/pseudonym.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* Entry, payload and the note that it is not in the tree yet, in one statement. */
+/* Entry, payload and the note that it is not in the tree yet, in one statement, which fails when a
+ * key was destroyed meanwhile. An erasure that is not committed yet is not waited for: what it does
+ * not see, it silences all the same. */
+#define LIVE_KEY(n)                                                                                \
+    "coalesce((SELECT k.id FROM audit_subject_key k WHERE k.tenant_id = $1::uuid AND k.id = " n    \
+    "::uuid AND k.wrapped IS NOT NULL), audit_key_gone(" n "::uuid))"
 QUERY(audit_insert,
       "WITH entry AS (INSERT INTO audit_entry (tenant_id, id, at, actor, action, project, object,"
       "                                        outcome, request_id, leaf, leaf_hash)"
       "  VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
       "  RETURNING tenant_id, seq, leaf_hash),"
-      " payload AS (INSERT INTO audit_payload (tenant_id, id, salt, payload)"
-      "  VALUES ($1::uuid, $2::uuid, $12, $13))"
-      " INSERT INTO audit_pending (tenant_id, seq, leaf_hash)"
-      "  SELECT tenant_id, seq, leaf_hash FROM entry");
+      " payload AS (INSERT INTO audit_payload (tenant_id, id, key_id, about_id, sealed)"
+      "  VALUES ($1::uuid, $2::uuid, " LIVE_KEY("$12") ", CASE WHEN $13::uuid IS NOT NULL "
+                                                       "THEN " LIVE_KEY(
+                                                           "$13") " END, $14))"
+                                                                  " INSERT INTO audit_pending "
+                                                                  "(tenant_id, seq, leaf_hash)"
+                                                                  "  SELECT tenant_id, seq, "
+                                                                  "leaf_hash FROM entry");
 
 enum err audit_record(struct db *db, const struct audit_event *event, struct audit_receipt *receipt)
 {
+    struct sealed_payload p;
     struct audit_made m;
 
     audit_make(db->arena, db->tenant, event, &m);
+    TRY(payload_seal(db, &m, &p));
     if (receipt != NULL) {
         memcpy(receipt->id, m.id, sizeof(receipt->id));
         hex_encode(m.hash.bytes, SHA256_SIZE, receipt->leaf);
@@ -32,8 +44,9 @@ enum err audit_record(struct db *db, const struct audit_event *event, struct aud
                     PARAMS(P_TEXT(db->tenant), P_TEXT(m.id), P_TEXT(m.at), P_TEXT(m.actor),
                            P_TEXT(event->action), P_TEXT(m.project), P_TEXT(m.object),
                            P_TEXT(err_slug(event->outcome)), P_TEXT(event->request), P_TEXT(m.leaf),
-                           P_BYTES(m.hash.bytes, SHA256_SIZE), P_BYTES(m.salt, sizeof(m.salt)),
-                           P_TEXT(m.payload)));
+                           P_BYTES(m.hash.bytes, SHA256_SIZE), P_TEXT(p.key_id),
+                           P_TEXT(*p.about_id == '\0' ? NULL : p.about_id),
+                           P_BYTES(p.bytes, p.length)));
 }
 
 static unsigned status_of(const struct request *rq, enum err outcome)
@@ -140,10 +153,14 @@ enum err audit_append(struct request *rq, enum err outcome)
 #define AUDIT_ROW                                                                                  \
     "SELECT e.seq, coalesce(l.index, -1) AS index,"                                                \
     " (extract(epoch FROM e.at) * 1000)::bigint AS at_ms, e.id, e.actor, e.action, e.project,"     \
-    " e.object, e.outcome, e.request_id AS request, e.leaf, e.leaf_hash, p.salt, p.payload,"       \
+    " e.object, e.outcome, e.request_id AS request, e.leaf, e.leaf_hash, p.sealed, p.key_id,"      \
+    " k.subject AS key_subject, k.wrapped AS key_wrapped, p.about_id, a.subject AS about_subject," \
+    " a.wrapped AS about_wrapped,"                                                                 \
     " substring(t.hashes FROM (32 * (l.index % 256) + 1)::int FOR 32) AS hash"
 #define AUDIT_JOINS                                                                                \
     " LEFT JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id"                      \
+    " LEFT JOIN audit_subject_key k ON k.tenant_id = p.tenant_id AND k.id = p.key_id"              \
+    " LEFT JOIN audit_subject_key a ON a.tenant_id = p.tenant_id AND a.id = p.about_id"            \
     " LEFT JOIN audit_tile t ON t.tenant_id = l.tenant_id AND t.level = 0 AND t.n = l.tile"
 #define AUDIT_SHOWN(projects, things)                                                              \
     " AND NOT coalesce(e.project, '') = ANY(" projects "::text[])"                                 \
@@ -162,7 +179,9 @@ enum err audit_append(struct request *rq, enum err outcome)
     " AND ($7::timestamptz IS NULL OR e.at >= $7) AND ($8::timestamptz IS NULL OR e.at < $8)"      \
     " AND ($9::uuid IS NULL OR e.request_id = $9)"                                                 \
     " AND ($10::bigint IS NULL OR e.seq " compare " $10)"                                          \
-    " AND ($12::text IS NULL OR e.seq IN (SELECT seq FROM audit_search($1::uuid, $12)))"           \
+    " AND ($12::text IS NULL OR (k.wrapped IS NOT NULL AND (p.about_id IS NULL OR a.wrapped IS"    \
+    "  NOT NULL) AND (e.seq IN (SELECT seq FROM audit_search($1::uuid, $12))"                      \
+    "  OR e.seq = ANY($15::bigint[]))))"                                                           \
     AUDIT_SHOWN("$13", "$14")                                                                      \
     " ORDER BY e.seq " order " LIMIT $11"
 /* clang-format on */
@@ -172,12 +191,14 @@ QUERY(audit_page_up, AUDIT_PAGE(">", "ASC"));
 
 enum err audit_list(struct db *db, const struct audit_filter *f, struct rows *out)
 {
-    return db_list(db, f->ascending ? &audit_page_up : &audit_page_down, audit_row_fields,
-                   sizeof(struct audit_row), out,
-                   PARAMS(P_TEXT(db->tenant), P_TEXT(f->actor), P_TEXT(f->action),
-                          P_TEXT(f->object), P_TEXT(f->project), P_TEXT(f->outcome),
-                          P_TEXT(f->from), P_TEXT(f->to), P_TEXT(f->request), P_TEXT(f->after),
-                          P_INT(f->limit), P_TEXT(f->words), AUDIT_HIDDEN(f)));
+    TRY(db_list(db, f->ascending ? &audit_page_up : &audit_page_down, audit_row_fields,
+                sizeof(struct audit_row), out,
+                PARAMS(P_TEXT(db->tenant), P_TEXT(f->actor), P_TEXT(f->action), P_TEXT(f->object),
+                       P_TEXT(f->project), P_TEXT(f->outcome), P_TEXT(f->from), P_TEXT(f->to),
+                       P_TEXT(f->request), P_TEXT(f->after), P_INT(f->limit),
+                       P_TEXT(f->words == NULL ? NULL : f->tokens), AUDIT_HIDDEN(f),
+                       P_INTS(f->late, f->late_count))));
+    return payload_open(db, out->items, out->count);
 }
 
 QUERY(audit_by_id,
@@ -188,8 +209,9 @@ QUERY(audit_by_id,
 enum err audit_find(struct db *db, const char *id, const struct audit_filter *f,
                     struct audit_row *out)
 {
-    return db_one(db, &audit_by_id, audit_row_fields, out,
-                  PARAMS(P_TEXT(db->tenant), P_TEXT(id), AUDIT_HIDDEN(f)));
+    TRY(db_one(db, &audit_by_id, audit_row_fields, out,
+               PARAMS(P_TEXT(db->tenant), P_TEXT(id), AUDIT_HIDDEN(f))));
+    return payload_open(db, out, 1);
 }
 
 QUERY(audit_by_index, AUDIT_ROW
@@ -199,8 +221,26 @@ QUERY(audit_by_index, AUDIT_ROW
 
 enum err audit_range(struct db *db, int64_t from, int64_t limit, struct rows *out)
 {
-    return db_list(db, &audit_by_index, audit_row_fields, sizeof(struct audit_row), out,
-                   PARAMS(P_TEXT(db->tenant), P_INT(from), P_INT(from + limit)));
+    TRY(db_list(db, &audit_by_index, audit_row_fields, sizeof(struct audit_row), out,
+                PARAMS(P_TEXT(db->tenant), P_INT(from), P_INT(from + limit))));
+    return payload_open(db, out->items, out->count);
+}
+
+/* The newest that the index does not know yet. */
+QUERY(audit_unindexed,
+      "WITH late AS (SELECT l.seq FROM audit_leaf l WHERE l.tenant_id = $1::uuid AND l.index >="
+      "   coalesce((SELECT h.size FROM audit_text_head h WHERE h.tenant_id = $1::uuid), 0)"
+      "  UNION ALL SELECT p.seq FROM audit_pending p WHERE p.tenant_id = $1::uuid"
+      "  ORDER BY 1 DESC LIMIT $2) " AUDIT_ROW
+      " FROM late JOIN audit_entry e ON e.tenant_id = $1::uuid AND e.seq = late.seq"
+      " LEFT JOIN audit_leaf l ON l.tenant_id = e.tenant_id AND l.seq = e.seq" AUDIT_JOINS
+      " ORDER BY e.seq");
+
+enum err audit_late(struct db *db, int64_t limit, struct rows *out)
+{
+    TRY(db_list(db, &audit_unindexed, audit_row_fields, sizeof(struct audit_row), out,
+                PARAMS(P_TEXT(db->tenant), P_INT(limit))));
+    return payload_open(db, out->items, out->count);
 }
 
 QUERY(audit_actor_sql, "SELECT id FROM principal WHERE tenant_id = $1::uuid AND name = $2");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lineage/audit_view.h"
 #include "lineage/log.h"
+#include "lineage/privacy/search.h"
 #include "lineage/routes.h"
 #include "lineage/sequencer.h"
 #include "lineage/sequencer_step.h"
@@ -159,6 +160,7 @@ enum err get_audit_export(struct request *rq)
     if (!known)
         return fail(rq, ERR_INVALID, "format must be jsonl or csv");
     TRY(audit_filter_read(rq, &f));
+    TRY(audit_search(rq, &f));
     TRY(open_unnamed(rq, &x.to));
     if (x.csv)
         (void)fputs(csv_head, x.to);

@@ -4,18 +4,14 @@
 #include "core/text.h"
 #include "lineage/audit.h"
 #include "lineage/background.h"
+#include "lineage/privacy/key_cache.h"
+#include "lineage/privacy/search.h"
 #include "lineage/sequencer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    PAUSE_MS = 1000,
-    WORDS_AT_ONCE = 2000,
-    EXPIRE_AT_ONCE = 5000,
-    EXPIRE_MS = 3600 * 1000,
-    ROUNDS = 5
-};
+enum { PAUSE_MS = 1000, EXPIRE_AT_ONCE = 5000, EXPIRE_MS = 3600 * 1000, ROUNDS = 5 };
 
 static void keep(struct background *b);
 static struct background it = {.name = "keeper", .round = keep, .pause_ms = PAUSE_MS};
@@ -25,31 +21,9 @@ static int expiring;       /* under the lock: rounds to look at every policy in 
 QUERY(keeper_indexing, "SELECT tenant_id FROM audit_keeper_work() WHERE indexing");
 QUERY(keeper_expiring, "SELECT tenant_id FROM audit_keeper_work() WHERE expiring");
 
-/* The head row's lock lets one replica at a time at it; what it waited for is seen by the next
- * statement only. */
-QUERY(keeper_head, "INSERT INTO audit_text_head (tenant_id, size) VALUES ($1::uuid, 0)"
-                   " ON CONFLICT (tenant_id) DO UPDATE SET size = audit_text_head.size"
-                   " RETURNING size");
-QUERY(keeper_words,
-      "WITH placed AS (SELECT l.index, l.seq FROM audit_leaf l WHERE l.tenant_id = $1::uuid"
-      "               AND l.index >= $2::bigint AND l.index < $2::bigint + $3::bigint),"
-      " put AS (INSERT INTO audit_text (tenant_id, seq, words)"
-      "   SELECT e.tenant_id, e.seq, audit_words(e.tenant_id, e.object, p.payload) FROM placed"
-      "     JOIN audit_entry e ON e.tenant_id = $1::uuid AND e.seq = placed.seq"
-      "     JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id"
-      "      AND p.payload IS NOT NULL ON CONFLICT DO NOTHING)"
-      " UPDATE audit_text_head SET size = size + (SELECT count(*) FROM placed)"
-      " WHERE tenant_id = $1::uuid");
-
 static enum err gather(void *arg)
 {
-    struct db *db = arg;
-    PGresult *head;
-
-    TRY(db_rows(db, &keeper_head, &head, PARAMS(P_TEXT(db->tenant))));
-    return db_change(db, &keeper_words,
-                     PARAMS(P_TEXT(db->tenant), P_INT(strtoll(PQgetvalue(head, 0, 0), NULL, 10)),
-                            P_INT(WORDS_AT_ONCE)));
+    return audit_index(arg);
 }
 
 static void gather_words(struct background *b, const char *tenant)
@@ -111,6 +85,7 @@ static void keep(struct background *b)
 {
     bool due;
 
+    key_cache_sweep(KEY_CACHE_MS);
     background_tenants(b, &keeper_indexing, gather_words);
     (void)pthread_mutex_lock(&b->lock);
     due = expiring > 0 || expired_at == 0 || time_steady_ms() - expired_at >= EXPIRE_MS;
@@ -131,6 +106,7 @@ enum err keeper_start(const struct service *service)
 void keeper_stop(void)
 {
     background_stop(&it);
+    key_cache_sweep(0);
 }
 
 void keeper_wake(void)

@@ -10,8 +10,11 @@ static const struct {
     const char *prefix;
     unsigned parts;
     bool always; /* nobody else's name stands there */
-} places[] = {
-    {"users/", 0, true}, {"bindings/", 0, false}, {"eligible/", 0, false}, {"groups/", 1, false}};
+} places[] = {{"users/", 0, true},
+              {"bindings/", 0, false},
+              {"eligible/", 0, false},
+              {"ceilings/", 0, false},
+              {"groups/", 1, false}};
 
 struct place {
     const char *name; /* NULL for none */
@@ -68,4 +71,21 @@ enum err pseudonym_of(struct db *db, const struct caller *caller, const char *ob
     *out = arena_printf(db->arena, "%.*s%s%s", (int)(p.name - object), object,
                         id == NULL ? "unknown" : id, p.name + p.length);
     return OK;
+}
+
+const char *pseudonym_subject(struct arena *a, const char *object)
+{
+    static const char accounts[] = "service-accounts/";
+    const struct place p = object == NULL ? (struct place){NULL, 0, false} : place_of(object);
+    const char *name;
+
+    if (p.name != NULL) {
+        name = arena_copy(a, p.name, p.length);
+        return id_valid(name) ? name : NULL;
+    }
+    if (object == NULL || strncmp(object, accounts, sizeof(accounts) - 1) != 0)
+        return NULL;
+    name = object + sizeof(accounts) - 1;
+    name = arena_copy(a, name, strcspn(name, "/"));
+    return name_valid(name) ? arena_printf(a, "%s%s", accounts, name) : NULL;
 }

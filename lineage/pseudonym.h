@@ -12,4 +12,9 @@
 MUST_CHECK enum err pseudonym_of(struct db *db, const struct caller *caller, const char *object,
                                  const char **out);
 
+/* Whose key an entry about this object is sealed under as well, where object is as pseudonym_of
+ * gives it: a person's id, "service-accounts/NAME", or NULL for nobody. See
+ * lineage/privacy/subject_key.h. */
+const char *pseudonym_subject(struct arena *a, const char *object);
+
 #endif

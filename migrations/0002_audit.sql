@@ -29,14 +29,54 @@ CREATE INDEX audit_entry_by_request ON audit_entry (tenant_id, request_id);
 CALL tenant_table('audit_entry', 'SELECT, INSERT');
 CALL append_only('audit_entry');
 
+-- Keys of what entries say. Nothing here opens without the installation's key, which the database never has.
+CREATE TABLE audit_root (
+    tenant_id  uuid        NOT NULL CONSTRAINT audit_root_tenant REFERENCES tenant,
+    number     bigint      NOT NULL,
+    kek        text        NOT NULL,
+    wrapped    bytea       NOT NULL CONSTRAINT audit_root_wrapped CHECK (length(wrapped) = 60),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT audit_root_key PRIMARY KEY (tenant_id, number)
+);
+COMMENT ON TABLE audit_root IS 'Append-only: a tenant''s audit key, wrapped under one key of the installation after the other. It wraps the keys of audit_subject_key.';
+COMMENT ON COLUMN audit_root.kek IS 'Names the key it is wrapped under.';
+CALL tenant_table('audit_root', 'SELECT, INSERT');
+CALL append_only('audit_root');
+
+CREATE TABLE audit_subject_key (
+    tenant_id    uuid        NOT NULL,
+    id           uuid        NOT NULL,
+    subject      text        NOT NULL CONSTRAINT audit_subject_key_subject CHECK (length(subject) BETWEEN 1 AND 100),
+    wrapped      bytea       CONSTRAINT audit_subject_key_wrapped CHECK (length(wrapped) = 60),
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    destroyed_at timestamptz,
+    CONSTRAINT audit_subject_key_key PRIMARY KEY (tenant_id, id),
+    CONSTRAINT audit_subject_key_destroyed CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL))
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
+COMMENT ON TABLE audit_subject_key IS 'The keys that payloads are sealed under, one a subject at a time, wrapped under audit_root. Without its bytes nothing sealed under it ever opens again.';
+COMMENT ON COLUMN audit_subject_key.subject IS 'A principal''s id, service-accounts/NAME, day/YYYY-MM-DD for what nobody did, or search for the words.';
+CREATE UNIQUE INDEX audit_subject_key_live ON audit_subject_key (tenant_id, subject) WHERE wrapped IS NOT NULL;
+CALL tenant_table('audit_subject_key', 'SELECT, INSERT');
+CALL append_only('audit_subject_key');
+
+CREATE FUNCTION audit_key_gone(id uuid) RETURNS uuid LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'audit key % was destroyed meanwhile', id USING ERRCODE = 'serialization_failure';
+END $$;
+COMMENT ON FUNCTION audit_key_gone IS 'Refuses an entry under a key that is no more; the transaction runs again, with another.';
+
 CREATE TABLE audit_payload (
     tenant_id uuid  NOT NULL,
     id        uuid  NOT NULL,
-    salt      bytea NOT NULL,
-    payload   text  NOT NULL,
+    key_id    uuid  NOT NULL,
+    about_id  uuid,
+    sealed    bytea,
     CONSTRAINT audit_payload_key PRIMARY KEY (tenant_id, id)
 );
-COMMENT ON TABLE audit_payload IS 'The words behind an entry (names, addresses, bodies). The leaf holds HMAC-SHA256(salt, payload): erasing both leaves the log whole.';
+ALTER TABLE audit_payload ALTER COLUMN sealed SET STORAGE EXTERNAL; -- what is sealed does not compress
+COMMENT ON TABLE audit_payload IS 'The words behind an entry (names, addresses, bodies) and their salt, sealed. The leaf holds HMAC-SHA256(salt, payload): erasing both leaves the log whole.';
+COMMENT ON COLUMN audit_payload.key_id IS 'Of audit_subject_key: the actor''s; about_id: of whom the entry is about, if another. It opens with both only.';
+COMMENT ON COLUMN audit_payload.sealed IS 'AES-256-GCM of salt and payload, bound to tenant, entry and leaf; NULL when erased.';
 CALL tenant_table('audit_payload', 'SELECT, INSERT');
 CALL append_only('audit_payload');
 

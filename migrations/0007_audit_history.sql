@@ -69,7 +69,7 @@ CREATE TABLE audit_text (
     words     tsvector NOT NULL,
     CONSTRAINT audit_text_key PRIMARY KEY (tenant_id, seq)
 );
-COMMENT ON TABLE audit_text IS 'What audit_payload says, as words; the tenant''s id is one of them, so that the index keeps tenants apart.';
+COMMENT ON TABLE audit_text IS 'What audit_payload says: an HMAC of each word under a key of the tenant; the tenant''s id is one of them, so that the index keeps tenants apart.';
 CREATE INDEX audit_text_words ON audit_text USING gin (words);
 CALL tenant_table('audit_text', 'SELECT, INSERT', true);
 
@@ -80,22 +80,37 @@ CREATE TABLE audit_text_head (
 COMMENT ON TABLE audit_text_head IS 'How many leaves of the log audit_text knows.';
 CALL tenant_table('audit_text_head', 'SELECT, INSERT, UPDATE', true);
 
--- Erasure and retention: payload and salt go, the leaf with their commitment stays.
-ALTER TABLE audit_payload ALTER COLUMN salt DROP NOT NULL, ALTER COLUMN payload DROP NOT NULL,
-    ADD CONSTRAINT audit_payload_erased CHECK ((salt IS NULL) = (payload IS NULL));
+-- Erasure and retention: payload and salt go, with erasure the subject's key too; the leaf with their commitment stays.
 DROP TRIGGER append_only ON audit_payload;
 CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON audit_payload
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only_update BEFORE UPDATE ON audit_payload
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_others();
-CREATE FUNCTION audit_payload_only_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION audit_payload_only_erased() RETURNS trigger LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
 BEGIN
-    IF NEW.tenant_id <> OLD.tenant_id OR NEW.id <> OLD.id OR NEW.payload IS NOT NULL OR NEW.salt IS NOT NULL THEN
+    IF (NEW.tenant_id, NEW.id, NEW.key_id, NEW.about_id) IS DISTINCT FROM (OLD.tenant_id, OLD.id, OLD.key_id, OLD.about_id)
+       OR NEW.sealed IS NOT NULL THEN
         RAISE EXCEPTION 'a payload can only be erased' USING ERRCODE = 'CH003';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER only_erased BEFORE UPDATE ON audit_payload FOR EACH ROW EXECUTE FUNCTION audit_payload_only_erased();
+
+DROP TRIGGER append_only ON audit_subject_key;
+CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON audit_subject_key
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only_update BEFORE UPDATE ON audit_subject_key
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_others();
+CREATE FUNCTION audit_subject_key_only_destroyed() RETURNS trigger LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
+BEGIN
+    IF (NEW.tenant_id, NEW.id, NEW.subject, NEW.created_at) IS DISTINCT FROM
+       (OLD.tenant_id, OLD.id, OLD.subject, OLD.created_at) OR NEW.wrapped IS NOT NULL OR OLD.wrapped IS NULL THEN
+        RAISE EXCEPTION 'a key can only be destroyed' USING ERRCODE = 'CH003';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER only_destroyed BEFORE UPDATE ON audit_subject_key
+    FOR EACH ROW EXECUTE FUNCTION audit_subject_key_only_destroyed();
 
 -- One person asks for it, another lets it happen.
 CREATE TABLE audit_erasure (
@@ -134,20 +149,26 @@ CREATE TRIGGER decided_once BEFORE UPDATE ON audit_erasure FOR EACH ROW EXECUTE 
 
 CREATE FUNCTION audit_erase(subject uuid, subject_name text, most int) RETURNS TABLE (id uuid)
     LANGUAGE sql SECURITY DEFINER SET search_path = chancery, pg_temp AS $$
-    WITH meant AS (
-        SELECT e.tenant_id, e.id, e.seq FROM audit_entry e
-          JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id AND p.payload IS NOT NULL
-         WHERE e.tenant_id = current_tenant()
-           AND EXISTS (SELECT FROM audit_erasure x WHERE x.tenant_id = e.tenant_id AND x.subject = audit_erase.subject
-                          AND x.verdict = 'approve' AND x.decided_at = now())
-           AND (e.actor = subject OR e.object IN ('users/' || subject, 'service-accounts/' || subject_name)
-                OR e.object LIKE 'bindings/' || subject || '/%' OR e.object LIKE 'eligible/' || subject || '/%'
-                OR e.object LIKE 'groups/%/' || subject)
+    WITH approved AS (
+        SELECT x.tenant_id FROM audit_erasure x
+         WHERE x.tenant_id = current_tenant() AND x.subject = audit_erase.subject AND x.verdict = 'approve'
+           AND x.decided_at = now() LIMIT 1),
+    meant AS (
+        SELECT e.tenant_id, e.id, e.seq FROM approved a JOIN audit_entry e ON e.tenant_id = a.tenant_id
+          JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id AND p.sealed IS NOT NULL
+         WHERE e.actor = subject OR e.object IN ('users/' || subject, 'service-accounts/' || subject_name)
+            OR e.object ^@ ('users/' || subject || '/') OR e.object ^@ ('service-accounts/' || subject_name || '/')
+            OR e.object ^@ ('bindings/' || subject || '/') OR e.object ^@ ('eligible/' || subject || '/')
+            OR e.object = 'ceilings/' || subject OR e.object LIKE 'groups/%/' || subject
          ORDER BY e.seq LIMIT most),
+    keys AS (
+        UPDATE audit_subject_key k SET wrapped = NULL, destroyed_at = now() FROM approved a
+         WHERE k.tenant_id = a.tenant_id AND k.wrapped IS NOT NULL
+           AND k.subject IN (audit_erase.subject::text, 'service-accounts/' || subject_name)),
     words AS (DELETE FROM audit_text t USING meant m WHERE t.tenant_id = m.tenant_id AND t.seq = m.seq)
-    UPDATE audit_payload p SET salt = NULL, payload = NULL FROM meant m
+    UPDATE audit_payload p SET sealed = NULL FROM meant m
      WHERE p.tenant_id = m.tenant_id AND p.id = m.id RETURNING p.id $$;
-COMMENT ON FUNCTION audit_erase IS 'definer: forgets what entries by or about a principal of the running tenant say, in the transaction in which somebody else approved it; the leaves stay.';
+COMMENT ON FUNCTION audit_erase IS 'definer: forgets what entries by or about a principal of the running tenant say, and destroys the keys it was under, in the transaction in which somebody else approved it; the leaves stay.';
 
 CREATE TABLE audit_retention (
     tenant_id uuid NOT NULL,
@@ -167,36 +188,21 @@ CREATE FUNCTION audit_expire(wanted text, most int) RETURNS bigint
     WITH old AS (
         SELECT e.tenant_id, e.id, e.seq FROM audit_retention r
           JOIN audit_entry e ON e.tenant_id = r.tenant_id AND e.at < now() - make_interval(days => greatest(r.days, 180))
-          JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id AND p.payload IS NOT NULL
+          JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id AND p.sealed IS NOT NULL
          WHERE r.tenant_id = current_tenant() AND r.class = wanted AND audit_class(e.action, e.outcome) = wanted
          LIMIT most),
     words AS (DELETE FROM audit_text t USING old o WHERE t.tenant_id = o.tenant_id AND t.seq = o.seq),
-    gone AS (UPDATE audit_payload p SET salt = NULL, payload = NULL FROM old o
+    gone AS (UPDATE audit_payload p SET sealed = NULL FROM old o
               WHERE p.tenant_id = o.tenant_id AND p.id = o.id RETURNING p.id)
     SELECT count(*) FROM gone $$;
 COMMENT ON FUNCTION audit_expire IS 'definer: forgets payloads of the running tenant that are older than its policy keeps them, never under 180 days.';
 
-CREATE FUNCTION audit_words(tenant uuid, entry_object text, payload text) RETURNS tsvector
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = chancery, pg_temp AS $$
-    SELECT array_to_tsvector(ARRAY[replace(tenant::text, '-', '')])
-           || to_tsvector('simple', left(regexp_replace(coalesce(entry_object, '') || ' ' || coalesce(payload, ''),
-                                                        '[/\\"{}:,]', ' ', 'g'), 200000)) $$;
-COMMENT ON FUNCTION audit_words IS 'Words of an entry.';
-
 CREATE FUNCTION audit_search(wanted uuid, words text) RETURNS TABLE (seq bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = chancery, pg_temp AS $$
-    WITH q AS (SELECT websearch_to_tsquery('simple', words) AS asked),
-         head AS (SELECT coalesce((SELECT h.size FROM audit_text_head h WHERE h.tenant_id = wanted), 0) AS size),
-         late AS (SELECT l.seq FROM audit_leaf l, head WHERE l.tenant_id = wanted AND l.index >= head.size
-                  UNION ALL SELECT p.seq FROM audit_pending p WHERE p.tenant_id = wanted)
-    SELECT t.seq FROM audit_text t, q
+    SELECT t.seq FROM audit_text t
      WHERE t.tenant_id = wanted AND wanted = current_tenant()
-       AND t.words @@ (replace(wanted::text, '-', '')::tsquery && q.asked)
-    UNION ALL
-    SELECT e.seq FROM late JOIN audit_entry e ON e.tenant_id = wanted AND e.seq = late.seq
-      LEFT JOIN audit_payload p ON p.tenant_id = e.tenant_id AND p.id = e.id, q
-     WHERE wanted = current_tenant() AND audit_words(e.tenant_id, e.object, p.payload) @@ q.asked $$;
-COMMENT ON FUNCTION audit_search IS 'definer: names the tenant and finds its entries by their words; row level security would keep @@ out of the index.';
+       AND t.words @@ (replace(wanted::text, '-', '')::tsquery && audit_search.words::tsquery) $$;
+COMMENT ON FUNCTION audit_search IS 'definer: names the tenant and finds its entries by their words, as audit_text has them; row level security would keep @@ out of the index.';
 
 -- Outside copies of the log.
 CREATE TABLE audit_sink (

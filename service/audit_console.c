@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/audit_console.h"
 
+#include "auth/keys/kek.h"
 #include "core/log.h"
 #include "lineage/restart.h"
 
@@ -61,17 +62,23 @@ static enum err run(struct installation *i, const char *tenant, struct restart *
 {
     const struct sequencer_place place = {
         .dir = home_file(&i->home, i->arena, "audit"), .host = "", .key = i->home.key};
+    const struct service service = {.config = i->config, .key = i->home.key};
     struct db db = {0};
-    enum err e = db_open(&db, i->database.app);
+    enum err e = kek_start(&service); /* the restart is an entry, and entries are sealed */
 
-    if (e != OK)
+    if (e == OK)
+        e = db_open(&db, i->database.app);
+    if (e != OK) {
+        kek_stop();
         return e;
+    }
     db.arena = i->arena;
     *r = (struct restart){.place = &place, .db = &db, .tenant = tenant};
     e = log_restart(r);
     r->place = NULL;
     r->db = NULL;
     db_close(&db);
+    kek_stop();
     return e;
 }
 

@@ -2,6 +2,7 @@
 #include "service/parts.h"
 
 #include "auth/auth.h"
+#include "auth/keys/kek.h"
 #include "compute/runner.h"
 #include "compute/serving.h"
 #include "core/log.h"

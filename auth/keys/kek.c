@@ -5,6 +5,7 @@
 #include "auth/keys/secret_file.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "lineage/privacy/subject_key.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -149,6 +150,9 @@ static enum err check_names(void)
     return OK;
 }
 
+/* The log's keys, of the floor below. */
+static const struct audit_wrapping wrapping = {kek_current, kek_wrap, kek_unwrap};
+
 enum err kek_start(const struct service *service)
 {
     const struct config *c = service->config;
@@ -163,11 +167,16 @@ enum err kek_start(const struct service *service)
         e = read_file(c->kek_file);
     if (e == OK && keks.count == 0)
         add_derived();
-    return e == OK ? check_names() : e;
+    if (e == OK)
+        e = check_names();
+    if (e == OK)
+        audit_wrapping = &wrapping;
+    return e;
 }
 
 void kek_stop(void)
 {
+    audit_wrapping = NULL;
     for (size_t i = 0; i < KEKS_MAX; i++)
         kek_token_close(keks.all[i].token);
     if (keks.keys != NULL) {

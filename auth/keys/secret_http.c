@@ -5,6 +5,7 @@
 #include "auth/handlers.h"
 #include "auth/keys/envelope.h"
 #include "auth/listing.h"
+#include "lineage/privacy/subject_key.h"
 
 #include <string.h>
 
@@ -98,11 +99,12 @@ enum err post_tenant_key_rotate(struct request *rq)
 /* POST /v1/tenant-key/rewrap: after the installation has a newer key. */
 enum err post_tenant_key_rewrap(struct request *rq)
 {
-    bool changed;
+    bool changed, audit;
 
     request_object(rq, "tenant-key");
     TRY(envelope_rewrap(rq->db, &changed));
-    return request_reply_json(rq, json_pack("{s:b}", "changed", changed));
+    TRY(subject_root_rewrap(rq->db, &audit));
+    return request_reply_json(rq, json_pack("{s:b}", "changed", changed || audit));
 }
 
 /* DELETE /v1/tenant-key?confirm={tenant}: no value of the tenant ever opens again. */

@@ -142,14 +142,21 @@ def test_an_edited_column_only(service, owner):
 
 
 def test_an_edited_payload(service, owner, genuine):
-    v = Victim(service, 120)
-    before = sql(service, f"SELECT payload FROM audit_payload WHERE {v.payload_where}")
-    forged = before.replace("{", '{"forged":true,', 1)
-    with Damage(service, f"UPDATE audit_payload SET payload = {quoted(forged)} WHERE {v.payload_where}",
-                f"UPDATE audit_payload SET payload = {quoted(before)} WHERE {v.payload_where}"):
-        named(check(owner), v, "payload")
-        code, problems = exported(service, owner, genuine / "now")
-        assert code == 4 and any(p.get("leaf") == v.index and "payload" in p["problem"] for p in problems), problems
+    """One bit of what is sealed; the bytes of another entry; the key of another subject."""
+    v, other = Victim(service, 120), Victim(service, 121)
+    before, key = sql(service, f"SELECT encode(sealed, 'hex'), key_id FROM audit_payload WHERE {v.payload_where}").split("|")
+    foreign = sql(service, f"SELECT encode(sealed, 'hex') FROM audit_payload WHERE {other.payload_where}")
+    wrong = sql(service, f"SELECT id FROM audit_subject_key WHERE id <> '{key}' AND tenant_id = '{v.tenant}' LIMIT 1")
+    assert wrong
+    flipped = f"{int(before[:40], 16) ^ 1:040x}" + before[40:]
+    for change in (f"sealed = '\\x{flipped}'", f"sealed = '\\x{foreign}'", f"key_id = '{wrong}'", f"about_id = '{wrong}'"):
+        with Damage(service, f"UPDATE audit_payload SET {change} WHERE {v.payload_where}",
+                    f"UPDATE audit_payload SET sealed = '\\x{before}', key_id = '{key}', about_id = NULL WHERE {v.payload_where}"):
+            named(check(owner), v, "payload")
+            shown = owner.admin.ok("GET", f"/v1/audit/entries/{v.id}")
+            assert shown["tampered"] and shown["fault"] == "payload" and shown["detail"] is None
+            code, problems = exported(service, owner, genuine / "now")
+            assert code == 4 and any(p.get("leaf") == v.index and "payload" in p["problem"] for p in problems), problems
     assert check(owner)["faults"] == 0
 
 

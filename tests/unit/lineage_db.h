@@ -5,6 +5,7 @@
 #include "core/db.h"
 #include "core/text.h"
 #include "lineage/audit.h"
+#include "lineage/privacy/subject_key.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -61,12 +62,36 @@ __attribute__((unused)) static long long number(const char *text)
     return n;
 }
 
+/* The installation's key of the tests. */
+static const uint8_t scratch_kek[SEAL_KEY] = {7};
+
+static const char *scratch_kek_name(void)
+{
+    return "test";
+}
+
+static enum err scratch_wrap(const char *place, const uint8_t *key, uint8_t *wrapped)
+{
+    return seal(scratch_kek, place, key, SEAL_KEY, wrapped);
+}
+
+static enum err scratch_unwrap(const char *id, const char *place, const uint8_t *wrapped,
+                               uint8_t *key)
+{
+    return strcmp(id, "test") == 0 ? unseal(scratch_kek, place, wrapped, WRAPPED_KEY, key)
+                                   : ERR_NOT_FOUND;
+}
+
+static const struct audit_wrapping scratch_wrapping = {scratch_kek_name, scratch_wrap,
+                                                       scratch_unwrap};
+
 static bool scratch_start(void)
 {
     FILE *f = popen("tests/tools/scratch_db.sh start", "r");
     char conninfo[1024];
     int read;
 
+    audit_wrapping = &scratch_wrapping;
     if (f == NULL)
         return false;
     read = fscanf(f, "%255s %127s %255s", scratch.host, scratch.name, scratch.dir);

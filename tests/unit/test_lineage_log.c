@@ -256,6 +256,19 @@ static bool tamper(const char *table, const char *change)
 }
 
 #define AT_1000 "(SELECT seq FROM audit_leaf WHERE index = 1000)"
+#define ID_1000 "(SELECT id FROM audit_entry WHERE seq = " AT_1000 ")"
+#define FLIP_SEALED(byte)                                                                          \
+    "UPDATE audit_payload SET sealed = set_byte(sealed, " #byte ", get_byte(sealed, " #byte        \
+    ") # 1) WHERE id = " ID_1000
+#define FLIP_KEY                                                                                   \
+    "UPDATE audit_subject_key SET wrapped = set_byte(wrapped, 30, get_byte(wrapped, 30) # 1)"      \
+    " WHERE subject = '" PERSON "'"
+#define PAIR                                                                                       \
+    "(SELECT id FROM audit_entry JOIN audit_leaf USING (tenant_id, seq)"                           \
+    " WHERE index IN (1000, 1001))"
+#define SWAP_SEALED                                                                                \
+    "UPDATE audit_payload p SET sealed = o.sealed FROM audit_payload o WHERE p.id IN " PAIR        \
+    " AND o.id IN " PAIR " AND p.id <> o.id"
 
 static void every_edit_is_found_and_named(void)
 {
@@ -278,12 +291,20 @@ static void every_edit_is_found_and_named(void)
          " sha256('\\x00'::bytea || convert_to(replace(leaf, 'get_thing', 'put_thing'), 'UTF8'))"
          " WHERE seq = " AT_1000,
          "1000 tree"},
-        {"audit_payload",
-         "UPDATE audit_payload SET payload = replace(payload, 'alice', 'mallory') WHERE id ="
-         " (SELECT id FROM audit_entry WHERE seq = " AT_1000 ")",
-         "UPDATE audit_payload SET payload = replace(payload, 'mallory', 'alice') WHERE id ="
-         " (SELECT id FROM audit_entry WHERE seq = " AT_1000 ")",
+        {"audit_payload", FLIP_SEALED(20), FLIP_SEALED(20), "1000 payload"},
+        {"audit_payload", FLIP_SEALED(0), FLIP_SEALED(0), "1000 payload"},
+        {"audit_payload", SWAP_SEALED, SWAP_SEALED, "1000 payload"},
+        {"audit_payload", "UPDATE audit_payload SET key_id = '" PERSON "' WHERE id = " ID_1000,
+         "UPDATE audit_payload SET key_id = (SELECT id FROM audit_subject_key"
+         " WHERE tenant_id = '" TENANT_A "' AND subject = '" PERSON "') WHERE id = " ID_1000,
          "1000 payload"},
+        {"audit_payload", "UPDATE audit_payload SET about_id = key_id WHERE id = " ID_1000,
+         "UPDATE audit_payload SET about_id = NULL WHERE id = " ID_1000, "1000 payload"},
+        {"audit_subject_key", FLIP_KEY, FLIP_KEY, "0 payload"},
+        {"audit_subject_key",
+         "UPDATE audit_subject_key SET subject = 'day/2026-01-01' WHERE subject = '" PERSON "'",
+         "UPDATE audit_subject_key SET subject = '" PERSON "' WHERE subject = 'day/2026-01-01'",
+         "0 payload"},
         {"audit_tile",
          "UPDATE audit_tile SET hashes = set_byte(hashes, 40, (get_byte(hashes, 40) + 1) % 256)"
          " WHERE level = 0 AND n = 2",
@@ -526,7 +547,10 @@ static void the_service_can_neither_edit_nor_delete(void)
     static const char *const statements[] = {"UPDATE audit_entry SET outcome = 'ok'",
                                              "DELETE FROM audit_entry",
                                              "DELETE FROM audit_leaf",
-                                             "UPDATE audit_payload SET payload = ''",
+                                             "UPDATE audit_payload SET sealed = NULL",
+                                             "UPDATE audit_subject_key SET wrapped = NULL",
+                                             "DELETE FROM audit_subject_key",
+                                             "UPDATE audit_root SET wrapped = ''",
                                              "UPDATE audit_leaf SET index = 0",
                                              "DELETE FROM audit_checkpoint",
                                              "TRUNCATE audit_entry",
