@@ -86,7 +86,8 @@ static void add_payload(struct text *out, const struct audit_row *row)
 }
 
 /* GET /v1/audit/payloads?from_index=&limit= : JSON lines; salt is hexadecimal, payload the exact
- * text that HMAC-SHA256(salt, payload) commits to; both null where they were erased, only salt where what is there does not open. */
+ * text that HMAC-SHA256(salt, payload) commits to; both null where they were erased, only salt
+ * where what is there does not open. */
 enum err get_audit_payloads(struct request *rq)
 {
     struct text *out = arena_alloc(rq->arena, sizeof(*out));
