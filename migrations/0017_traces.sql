@@ -31,7 +31,27 @@ COMMENT ON COLUMN trace.spanned IS 'Spans are in trace_span; otherwise they can 
 COMMENT ON COLUMN trace.start_ms IS 'Milliseconds since 1970, by the clock of the application; created_ms is by ours.';
 CREATE INDEX trace_by_start ON trace (tenant_id, project_id, experiment_id, start_ms DESC, id);
 CREATE INDEX trace_by_session ON trace (tenant_id, project_id, experiment_id, session, start_ms DESC, id) WHERE session IS NOT NULL;
-CALL tenant_table('trace', 'SELECT, INSERT, UPDATE, DELETE');
+CALL tenant_table('trace', 'SELECT, INSERT, UPDATE, DELETE', true);
+
+-- A tag of a trace as a number, in which its experiment has a part: so the index keeps tenants and experiments apart.
+CREATE FUNCTION trace_mark(tenant uuid, project uuid, experiment bigint, tag text, value text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = chancery, pg_temp
+    AS $$ SELECT hashtextextended(tag || chr(31) || value, hashtextextended(format('%s/%s/%s', tenant, project, experiment), 0)) $$;
+CREATE FUNCTION trace_marks(tenant uuid, project uuid, experiment bigint, tags jsonb) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = chancery, pg_temp
+    AS $$ SELECT coalesce(array_agg(trace_mark(tenant, project, experiment, t.key, coalesce(t.value, ''))), '{}') FROM jsonb_each_text(tags) t $$;
+COMMENT ON FUNCTION trace_marks IS 'Equal tags have equal marks; others seldom do, so whoever searches by marks compares the tags too.';
+CREATE INDEX trace_by_mark ON trace USING gin (trace_marks(tenant_id, project_id, experiment_id, tags));
+
+-- Bitmaps only: the estimate for && would have it go along the time of all traces.
+CREATE FUNCTION trace_tagged(in_project uuid, experiments bigint[], tag text, value text, most bigint) RETURNS TABLE (key uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = chancery, pg_temp SET enable_indexscan = off SET enable_seqscan = off AS $$
+    SELECT t.key FROM trace t
+     WHERE t.tenant_id = current_tenant() AND t.project_id = in_project AND t.experiment_id = ANY (experiments)
+       AND trace_marks(t.tenant_id, t.project_id, t.experiment_id, t.tags)
+        && (SELECT array_agg(trace_mark(current_tenant(), in_project, e, tag, value)) FROM unnest(experiments) e)
+     LIMIT most $$;
+COMMENT ON FUNCTION trace_tagged IS 'definer: names the tenant and finds its traces that may have a tag; row level security would keep && out of the index.';
 
 CREATE TABLE trace_span (
     tenant_id  uuid   NOT NULL,

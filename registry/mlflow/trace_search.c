@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOCATIONS_MAX = 100, ORDERS_MAX = 8, USUAL_PAGE = 100 };
+enum { LOCATIONS_MAX = 100, ORDERS_MAX = 8, USUAL_PAGE = 100, TAGGED_MAX = 5000 };
 
 #define OF_TRACE " x WHERE x.tenant_id = t.tenant_id AND x.trace_key = t.key AND "
 
@@ -137,7 +137,41 @@ static bool of_session(const struct filter_clause *c)
            c->type == FILTER_STRING && strlen(c->text) <= MLFLOW_KEY_MAX;
 }
 
-static enum err add_clause(struct request *rq, struct where *w, struct filter_clause *c)
+struct tagged {
+    const char *key;
+};
+
+static const struct field tagged_fields[] = {TEXT(struct tagged, key, 36), FIELDS_END};
+
+QUERY(trace_tagged_sql, "SELECT key FROM trace_tagged($1::uuid, $2::bigint[], $3, $4, $5::bigint)");
+
+/* A tag that few have leads to them; one that many have is soon met on the way along the time. The
+ * tag itself is compared in either case. */
+static enum err add_tagged(struct request *rq, struct where *w, const struct trace_place *in,
+                           const struct filter_clause *c)
+{
+    const struct tagged *found;
+    struct texts keys;
+    struct rows rows;
+
+    if (c->op != FILTER_EQ || c->type != FILTER_STRING)
+        return OK;
+    TRY(db_list(rq->db, &trace_tagged_sql, tagged_fields, sizeof(struct tagged), &rows,
+                PARAMS(P_TEXT(auth_project_id(rq)), P_INTS(in->experiments, in->count),
+                       P_TEXT(c->key), P_TEXT(c->text), P_INT(TAGGED_MAX + 1))));
+    if (rows.count > TAGGED_MAX)
+        return OK;
+    found = rows.items;
+    keys = (struct texts){arena_alloc(rq->arena, (rows.count + 1) * sizeof(char *)), rows.count};
+    for (size_t i = 0; i < rows.count; i++)
+        keys.items[i] = found[i].key;
+    where_add(w, " AND t.key = ANY ($%d::text[]::uuid[])",
+              where_bind(w, P_TEXTS(keys.items, keys.count)));
+    return OK;
+}
+
+static enum err add_clause(struct request *rq, struct where *w, const struct trace_place *in,
+                           struct filter_clause *c)
 {
     struct filter one = {.count = 1};
 
@@ -149,13 +183,16 @@ static enum err add_clause(struct request *rq, struct where *w, struct filter_cl
     }
     if (where_lists(" feedback expectation issue ", c->entity))
         return add_assessment(rq, w, c);
+    if (where_lists(named[0].entities, c->entity))
+        TRY(add_tagged(rq, w, in, c));
     one.clauses[0] = *c;
     if (where_lists(named[1].entities, c->entity) && of_session(c))
         where_add(w, " AND t.session = $%d::text", where_bind(w, P_TEXT(c->text)));
     return where_filter(rq, w, &subject, &one);
 }
 
-enum err trace_where(struct request *rq, struct where *w, const char *text)
+enum err trace_where(struct request *rq, struct where *w, const struct trace_place *in,
+                     const char *text)
 {
     struct filter *f = arena_alloc(rq->arena, sizeof(*f));
     const char *why = "";
@@ -164,19 +201,18 @@ enum err trace_where(struct request *rq, struct where *w, const char *text)
     if (filter_parse(rq->arena, text, f, &why) != OK)
         return fail(rq, ERR_INVALID, "%s", why);
     for (size_t i = 0; i < f->count; i++)
-        TRY(add_clause(rq, w, &f->clauses[i]));
+        TRY(add_clause(rq, w, in, &f->clauses[i]));
     return OK;
 }
 
-void trace_where_begin(struct request *rq, struct where *w, const int64_t *experiments,
-                       size_t count)
+void trace_where_begin(struct request *rq, struct where *w, const struct trace_place *in)
 {
     where_add(w, " FROM trace t WHERE t.tenant_id = current_tenant() AND t.project_id = $%d::uuid",
               where_bind(w, P_TEXT(auth_project_id(rq))));
     where_add(w,
-              count == 1 ? " AND t.experiment_id = ($%d::bigint[])[1]"
-                         : " AND t.experiment_id = ANY ($%d::bigint[])",
-              where_bind(w, P_INTS(experiments, count)));
+              in->count == 1 ? " AND t.experiment_id = ($%d::bigint[])[1]"
+                             : " AND t.experiment_id = ANY ($%d::bigint[])",
+              where_bind(w, P_INTS(in->experiments, in->count)));
 }
 
 /* Which way pages go by time: a single order by it, or none. */
@@ -315,8 +351,8 @@ enum err post_mlflow_trace_search(struct request *rq)
     TRY(read_way(rq, &orders, &way));
     where_add(w, "WITH found AS MATERIALIZED (SELECT t.*, row_number() OVER () AS n"
                  " FROM (SELECT t.*");
-    trace_where_begin(rq, w, ids, count);
-    TRY(trace_where(rq, w, filter));
+    trace_where_begin(rq, w, &(struct trace_place){ids, count});
+    TRY(trace_where(rq, w, &(struct trace_place){ids, count}, filter));
     TRY(read_token(rq, w, way, &offset));
     TRY(add_orders(rq, w, &orders, way));
     finish(w, way, limit, offset);

@@ -22,7 +22,7 @@ MOST = 3.0  # how much slower a search that goes along an index may be among a h
 FILTERS = {
     "newest 50": ("", True), "a minute": ("timestamp_ms >= {before} AND timestamp_ms < {last}", True),
     "a session": ("metadata.`mlflow.trace.session` = 's-7'", True), "a run": ("run_id = 'r-7'", True), "status": ("status = 'ERROR'", True),
-    "name and span": ("name = 'ask-3' AND span.type = 'LLM'", True), "a tag of one trace": ("tags.number = '7'", False),
+    "name and span": ("name = 'ask-3' AND span.type = 'LLM'", True), "a tag of one trace": ("tags.number = '7'", True), "a tag of all": ("tags.app = 'bench'", True),
 }
 
 
@@ -33,7 +33,7 @@ def fill(service, experiment, count):
         INSERT INTO trace (tenant_id, key, project_id, experiment_id, id, state, start_ms, duration_ms, metadata, tags, told, spanned, created_by)
             SELECT e.tenant_id, m.key, e.project_id, e.id, 'tr-' || md5(m.n || '/{experiment}'), CASE WHEN n % 100 = 0 THEN 'ERROR' ELSE 'OK' END,
             1700000000000 + n * 1000::bigint, n % 997, jsonb_build_object('mlflow.trace.session', 's-' || n / 20),
-            jsonb_build_object('mlflow.traceName', 'ask-' || n % 10, 'number', n::text), true, true, gen_random_uuid()
+            jsonb_build_object('mlflow.traceName', 'ask-' || n % 10, 'number', n::text, 'app', 'bench'), true, true, gen_random_uuid()
             FROM made m, experiment e WHERE e.id = {experiment};
         INSERT INTO trace_span (tenant_id, trace_key, id, name, type, status, kind, start_ns, end_ns, attributes, events, links)
             SELECT e.tenant_id, m.key, lpad(to_hex(s), 16, '0'), 'step', CASE s WHEN 1 THEN 'LLM' ELSE 'CHAIN' END, 'OK', 1, 1, 2,

@@ -295,6 +295,26 @@ def test_tags(traces):
         traces.refused("PATCH", f"{prefix}/traces/tr-absent/tags", {"key": "a", "value": "b"}, "RESOURCE_DOES_NOT_EXIST", status=404)
 
 
+def test_a_tag_leads_to_its_traces_whether_few_or_many_have_it(traces):
+    """Up to 5,000 are looked up by a mark of the tag; more are met along the time. Neither shows those of another experiment."""
+    experiment, other = traces.experiment(), traces.experiment()
+    names = [traces.told(experiment, tags={"app": "ask", "odd": "50% \u2013 {a}"}) for _ in range(3)]
+    traces.told(other, tags={"app": "ask"})
+    assert sorted(traces.found(experiment, "tags.app = 'ask'")) == sorted(names)
+    assert sorted(traces.found(experiment, "tags.odd = '50% \u2013 {a}'")) == sorted(names)
+    traces.ok("PATCH", f"/traces/{names[0]}/tags", {"key": "app", "value": "other"})
+    traces.ok("DELETE", f"{V2}/traces/{names[1]}/tags", {"key": "app"})
+    assert traces.found(experiment, "tags.app = 'ask'") == [names[2]]
+    assert traces.found(experiment, "tags.app = 'ask' AND tags.app = 'other'") == []
+    assert traces.found(experiment, "tags.app = 'absent'") == [] and traces.found(experiment, "tags.absent = 'ask'") == []
+    traces.client.service.sql("INSERT INTO chancery.trace (tenant_id, project_id, experiment_id, id, state, start_ms, tags, created_by) SELECT tenant_id,"
+                       f" project_id, experiment_id, 'tr-many-' || n, 'OK', n, '{{\"app\": \"ask\"}}', created_by FROM chancery.trace,"
+                       f" generate_series(1, 5100) n WHERE id = '{names[2]}'")
+    newest = traces.found(experiment, "tags.app = 'ask'", max_results=3)
+    assert newest == [names[2], "tr-many-5100", "tr-many-5099"]
+    assert len(traces.found(experiment, "tags.app = 'other'")) == 1
+
+
 def test_traces_of_a_run(traces):
     experiment = traces.experiment()
     run = traces.ok("POST", V2 + "/runs/create", {"experiment_id": experiment, "start_time": 1})["run"]["info"]["run_id"]
