@@ -16,7 +16,8 @@ ALL_LDFLAGS = $(LDFLAGS) -pie -Wl,-z,relro,-z,now $(SANFLAGS)
 
 # What each program is made of. PURE knows no database and no HTTP: the client and the engine link it.
 PURE      = core/err.c core/arena.c $(wildcard core/text*.c) core/crypto.c core/log.c core/protobuf.c
-PROOF     = $(wildcard lineage/merkle.c lineage/tile.c lineage/note.c lineage/proof.c lineage/verify.c lineage/canonical.c lineage/grow.c)
+PROOF     = $(wildcard lineage/merkle.c lineage/tile.c lineage/note.c lineage/proof.c lineage/verify.c lineage/canonical.c lineage/grow.c) \
+            $(filter-out %_store.c,$(wildcard lineage/sealed/*.c))
 SERVICE   = $(filter-out service/main.c,$(wildcard $(patsubst %,%/*.c,core auth auth/* lineage lineage/* registry registry/* compute service)))
 ENGINE    = $(filter-out compute/engine/main.c,$(wildcard compute/engine/*.c)) compute/frame.c
 CLIENT    = $(filter-out clients/cli/main.c,$(wildcard clients/cli/*.c clients/cli/*/*.c))

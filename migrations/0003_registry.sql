@@ -110,6 +110,38 @@ CREATE TABLE upload (
 COMMENT ON TABLE upload IS 'A file on its way in pieces (resumable upload); sha256 is what the client announced.';
 CALL tenant_table('upload', 'SELECT, INSERT, UPDATE, DELETE');
 
+CREATE TABLE bundle_origin (
+    tenant_id uuid        NOT NULL,
+    name      text        NOT NULL CONSTRAINT bundle_origin_name CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
+    vkey      text        NOT NULL,
+    added_by  uuid        NOT NULL,
+    added_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT bundle_origin_key PRIMARY KEY (tenant_id, name),
+    CONSTRAINT bundle_origin_once UNIQUE (tenant_id, vkey),
+    CONSTRAINT bundle_origin_by FOREIGN KEY (tenant_id, added_by) REFERENCES principal
+);
+COMMENT ON TABLE bundle_origin IS 'Keys (C2SP vkeys) of other installations'' logs: what they seal may be imported.';
+CALL tenant_table('bundle_origin', 'SELECT, INSERT, UPDATE, DELETE');
+
+CREATE TABLE version_origin (
+    tenant_id   uuid        NOT NULL,
+    version_id  uuid        NOT NULL,
+    digest      bytea       NOT NULL CONSTRAINT version_origin_digest CHECK (length(digest) = 32),
+    bundle      bytea       NOT NULL CONSTRAINT version_origin_bundle CHECK (length(bundle) = 32),
+    origin      text        NOT NULL,
+    signer      text        NOT NULL,
+    node        text        NOT NULL,
+    facts       json        NOT NULL,
+    imported_by uuid        NOT NULL,
+    imported_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT version_origin_key PRIMARY KEY (tenant_id, version_id),
+    CONSTRAINT version_origin_version FOREIGN KEY (tenant_id, version_id) REFERENCES version ON DELETE CASCADE,
+    CONSTRAINT version_origin_by FOREIGN KEY (tenant_id, imported_by) REFERENCES principal
+);
+COMMENT ON TABLE version_origin IS 'Where an imported version comes from, as its origin sealed it. Never changed; goes with its version. Means nothing unless digest is the version''s.';
+COMMENT ON COLUMN version_origin.facts IS 'What the origin has on record: who made it, its approvals with their evidence. Approves nothing here.';
+CALL tenant_table('version_origin', 'SELECT, INSERT');
+
 CREATE TABLE alias (
     tenant_id  uuid        NOT NULL,
     asset_id   uuid        NOT NULL,

@@ -11,7 +11,7 @@ COMMENT ON COLUMN lineage_node.project IS 'Whose it is; empty for what belongs t
 
 ALTER TABLE lineage_edge DROP CONSTRAINT lineage_edge_kind;
 ALTER TABLE lineage_edge ADD CONSTRAINT lineage_edge_kind CHECK (kind IN
-    ('consume', 'produce', 'approve', 'deploy', 'predict', 'run', 'parent', 'derive', 'use'));
+    ('consume', 'produce', 'approve', 'deploy', 'predict', 'run', 'parent', 'derive', 'use', 'import'));
 -- Both directions are read from the index alone, by both times.
 ALTER TABLE lineage_edge DROP CONSTRAINT lineage_edge_key;
 ALTER TABLE lineage_edge ADD CONSTRAINT lineage_edge_key PRIMARY KEY (tenant_id, src, dst, kind) INCLUDE (at, recorded_at);

@@ -196,4 +196,5 @@ ALTER TABLE lineage_node DROP CONSTRAINT lineage_node_kind;
 ALTER TABLE lineage_node ADD CONSTRAINT lineage_node_kind CHECK (kind IN
     ('dataset-version', 'model-version', 'job', 'approval', 'deployment', 'prediction', 'run', 'dataset', 'logged-model',
      'notebook', 'prompt', 'flow', 'environment', 'component', 'connection', 'code', 'external', 'trace', 'column',
-     'ol-job', 'ol-run', 'ol-dataset', 'ol-column'));
+     'ol-job', 'ol-run', 'ol-dataset', 'ol-column')
+    OR kind ~ '^imported-[a-z-]+$'); -- what came in a bundle

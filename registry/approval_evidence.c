@@ -68,8 +68,8 @@ struct upstream {
 };
 
 static const struct field upstream_fields[] = {
-    TEXT(struct upstream, name, 512),
-    TEXT(struct upstream, kind, 20),
+    TEXT(struct upstream, name, 2048),
+    TEXT(struct upstream, kind, 64),
     TEXT(struct upstream, digest, 64),
     INT(struct upstream, depth, 0, 100),
     FIELDS_END,
@@ -196,8 +196,9 @@ static json_t *diff_json(const struct version *current, const struct version *v)
 
 static json_t *version_json(const struct version *v)
 {
-    return json_pack("{s:I, s:s, s:O, s:s}", "number", (json_int_t)v->number, "digest", v->digest,
-                     "manifest", v->manifest, "created_by", v->created_by);
+    return json_pack("{s:I, s:s, s:O, s:s, s:O*}", "number", (json_int_t)v->number, "digest",
+                     v->digest, "manifest", v->manifest, "created_by", v->created_by, "origin",
+                     v->origin);
 }
 
 static json_t *current_json(const struct version *current)

@@ -87,11 +87,20 @@ static enum err seal_version(struct request *rq)
     return etag_reply(rq, version_fields, &v, v.revision);
 }
 
+enum err version_look_into(struct request *rq, const struct version *v, const struct rows *files,
+                           json_t **facts)
+{
+    const struct version_file *file = manifest_wanted(v->kind) ? NULL : telling_file(v, files);
+
+    if (file != NULL)
+        TRY(look_into(rq, v, file, facts));
+    return pickle_facts(rq, files, facts);
+}
+
 /* POST …/versions/{version}/finalize */
 enum err post_version_finalize(struct request *rq)
 {
     struct looked looked = {.facts = NULL};
-    const struct version_file *file;
     struct version v;
     json_t *facts = NULL;
 
@@ -101,14 +110,11 @@ enum err post_version_finalize(struct request *rq)
     TRY(version_files(rq->db, v.id, &looked.files));
     if (looked.files.count == 0 && !kind_is_facts(v.kind))
         return fail(rq, ERR_CONFLICT, "the version has no files; PUT …/files/{path} first");
-    file = manifest_wanted(v.kind) ? NULL : telling_file(&v, &looked.files);
-    if (file != NULL)
-        TRY(look_into(rq, &v, file, &facts));
     if (manifest_wanted(v.kind)) {
         facts = v.manifest;
         TRY(manifest_fits(rq, v.kind, facts, &looked.files));
     }
-    TRY(pickle_facts(rq, &looked.files, &facts));
+    TRY(version_look_into(rq, &v, &looked.files, &facts));
     looked.facts = facts;
     rq->work = &looked;
     return request_tx(rq, seal_version);

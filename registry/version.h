@@ -31,6 +31,7 @@ struct version {
     const char *created_by;
     const char *created_at;
     const char *ready_at;
+    json_t *origin;        /* of an imported one, what its origin says of it; else NULL */
     const char *asset_id;  /* these two are not shown */
     const char *author_id; /* principal */
 };

@@ -11,7 +11,8 @@
         INT(struct version, size, 0, INT64_MAX), OBJECT(struct version, manifest),                 \
         TEXT(struct version, job, 36), TEXTS(struct version, aliases, 1000),                       \
         INT(struct version, revision, 1, INT64_MAX), NAME(struct version, created_by),             \
-        TIME(struct version, created_at), TIME(struct version, ready_at)
+        TIME(struct version, created_at), TIME(struct version, ready_at),                          \
+        OPT_OBJECT(struct version, origin)
 
 const struct field version_fields[] = {VERSION_SHOWN, FIELDS_END};
 
@@ -22,13 +23,25 @@ static const struct field version_columns[] = {
     FIELDS_END,
 };
 
+/* Approvals of the origin are told without their evidence, and count for nothing here. */
+#define ORIGIN_SELECT                                                                              \
+    "(SELECT json_build_object('log', o.origin, 'key', o.signer, 'version', o.node,"               \
+    " 'bundle', encode(o.bundle, 'hex'), 'created_by', o.facts -> 'created_by',"                   \
+    " 'contributors', o.facts -> 'contributors', 'created_at', o.facts -> 'created_at',"           \
+    " 'approvals', (SELECT coalesce(json_agg(json_build_object('id', x -> 'id',"                   \
+    "   'action', x -> 'action', 'alias', x -> 'alias', 'state', x -> 'state',"                    \
+    "   'requested_by', x -> 'requested_by', 'evidence_digest', x -> 'evidence_digest',"           \
+    "   'decisions', x -> 'decisions')), '[]')"                                                    \
+    "  FROM json_array_elements(o.facts -> 'approvals') x))"                                       \
+    " FROM version_origin o WHERE o.tenant_id = v.tenant_id AND o.version_id = v.id"               \
+    " AND o.digest = v.digest) AS origin"
 #define VERSION_SELECT                                                                             \
     "SELECT v.id, a.kind, p.name AS project, a.name AS asset, v.number, v.state, v.description,"   \
     " v.tags, v.digest, v.size, v.manifest, v.job_id AS job, ARRAY (SELECT l.name FROM alias l"    \
     "  WHERE l.tenant_id = v.tenant_id AND l.asset_id = v.asset_id AND l.version_id = v.id "       \
     "AND " ALIAS_HOLDS                                                                             \
     "  ORDER BY l.name) AS aliases, v.revision, u.name AS created_by, v.created_at, v.ready_at,"   \
-    " v.asset_id, v.created_by AS author_id"                                                       \
+    " v.asset_id, v.created_by AS author_id, " ORIGIN_SELECT                                       \
     " FROM version v JOIN asset a ON a.tenant_id = v.tenant_id AND a.id = v.asset_id"              \
     " JOIN project p ON p.tenant_id = a.tenant_id AND p.id = a.project_id"                         \
     " JOIN principal u ON u.tenant_id = v.tenant_id AND u.id = v.created_by"                       \

@@ -3,6 +3,9 @@
 #define CLI_ASSET_H
 
 #include "clients/cli/cli.h"
+#include "core/crypto.h"
+
+#include <stdio.h>
 
 /* "models" or "datasets", as the command's first word says. */
 const char *asset_kind(const struct cli *c);
@@ -22,6 +25,15 @@ void print_schema(const struct cli *c, const json_t *columns);
  * digest; large ones in pieces that go on where a lost connection broke them off. */
 void transfer_send(const struct cli *c, const char *version_path, const char *local,
                    const char *path);
+/* The same of a part of an open file, whose digest is known. */
+struct transfer_part {
+    FILE *file;
+    int64_t base;
+    int64_t size;
+    struct digest sha256;
+};
+void transfer_send_part(const struct cli *c, const char *version_path, const char *path,
+                        const struct transfer_part *part);
 /* Fetch one file of a version; it appears as local only when its digest is right. */
 void transfer_fetch(const struct cli *c, const char *version_path, const char *path,
                     const char *local);

@@ -19,7 +19,19 @@ struct exchange {
     struct reply *reply;
     struct text body;
     bool broken_off;
+    int64_t left; /* of the file that is sent */
 };
+
+/* libcurl sends whatever it reads: a part of a file has its end here. */
+static size_t on_read(char *out, size_t one, size_t length, void *context)
+{
+    struct exchange *x = context;
+    size_t most = one * length;
+    size_t got = fread(out, 1, x->left < (int64_t)most ? (size_t)x->left : most, x->call->file);
+
+    x->left -= (int64_t)got;
+    return got;
+}
 
 static size_t on_body(char *data, size_t one, size_t length, void *context)
 {
@@ -100,8 +112,11 @@ static struct curl_slist *header_list(const struct cli *c, const struct call *ca
     return list;
 }
 
-static void set_body(const struct cli *c, const struct call *call)
+static void set_body(struct exchange *x)
 {
+    const struct cli *c = x->cli;
+    const struct call *call = x->call;
+
     if (call->json != NULL) {
         char *text = json_dumps(call->json, JSON_COMPACT);
 
@@ -113,7 +128,8 @@ static void set_body(const struct cli *c, const struct call *call)
         curl_easy_setopt(handle, CURLOPT_POSTFIELDS, call->form);
     } else if (call->file != NULL) {
         curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(handle, CURLOPT_READDATA, call->file);
+        curl_easy_setopt(handle, CURLOPT_READFUNCTION, on_read);
+        curl_easy_setopt(handle, CURLOPT_READDATA, x);
         curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->size);
     } else if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "DELETE") != 0) {
         curl_easy_setopt(handle, CURLOPT_POSTFIELDS, "");
@@ -167,7 +183,8 @@ struct reply *http_call(const struct cli *c, const struct call *call)
     struct exchange x = {.cli = c,
                          .call = call,
                          .reply = arena_alloc(c->arena, sizeof(struct reply)),
-                         .body = text_new(REPLY_MAX)};
+                         .body = text_new(REPLY_MAX),
+                         .left = call->size};
     const char *base = service_url(c);
     struct curl_slist *headers = header_list(c, call);
     char detail[CURL_ERROR_SIZE] = "";
@@ -178,7 +195,7 @@ struct reply *http_call(const struct cli *c, const struct call *call)
     if (handle == NULL)
         die(FAILED, "libcurl does not start");
     set_connection(c, call, arena_printf(c->arena, "%s%s", base, call->path));
-    set_body(c, call);
+    set_body(&x);
     set_callbacks(c, &x);
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, detail);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "clients/cli/run.h"
 
-#include "clients/cli/graph_proof.h"
+#include "lineage/sealed/graph_proof.h"
 #include "clients/cli/http.h"
 #include "clients/cli/print.h"
 #include "clients/cli/vkeys.h"
@@ -59,7 +59,10 @@ int run_lineage_verify(struct cli *c)
     file = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
     if (file == NULL)
         die(UNVERIFIED, "%s is not JSON", c->args.values[0]);
-    good = graph_proof_check(file, keys.keys, keys.count, tell, NULL, &check);
+    good = graph_proof_check(
+        &(struct graph_question){
+            .file = file, .keys = keys.keys, .key_count = keys.count, .say = tell},
+        &check);
     json_decref(file);
     say(c, "%zu of %zu edges proven by %zu entries, in a log of %llu leaves at %s", check.proven,
         check.edges, check.entries, (unsigned long long)check.checkpoint.size,

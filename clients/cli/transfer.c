@@ -19,6 +19,7 @@ struct source {
     FILE *file;
     const char *local;
     const char *path; /* in the version */
+    int64_t base;     /* where in the local file it begins */
     int64_t size;
     struct digest sha256;
 };
@@ -57,7 +58,7 @@ static const char *digest_header(const struct cli *c, const struct digest *d)
 
 static void seek(const struct source *s, int64_t offset)
 {
-    if (fseeko(s->file, (off_t)offset, SEEK_SET) != 0)
+    if (fseeko(s->file, (off_t)(s->base + offset), SEEK_SET) != 0)
         die_of(s->local);
 }
 
@@ -140,17 +141,34 @@ static void send_pieces(const struct cli *c, const char *version, const struct s
     progress_end();
 }
 
+static void send_source(const struct cli *c, const char *version_path, const struct source *s)
+{
+    if (s->size > WHOLE_MAX)
+        send_pieces(c, version_path, s);
+    else
+        send_whole(c, version_path, s);
+}
+
 void transfer_send(const struct cli *c, const char *version_path, const char *local,
                    const char *path)
 {
     struct source s;
 
     source_open(&s, local, path);
-    if (s.size > WHOLE_MAX)
-        send_pieces(c, version_path, &s);
-    else
-        send_whole(c, version_path, &s);
+    send_source(c, version_path, &s);
     (void)fclose(s.file);
+}
+
+void transfer_send_part(const struct cli *c, const char *version_path, const char *path,
+                        const struct transfer_part *part)
+{
+    send_source(c, version_path,
+                &(struct source){.file = part->file,
+                                 .local = path,
+                                 .path = path,
+                                 .base = part->base,
+                                 .size = part->size,
+                                 .sha256 = part->sha256});
 }
 
 struct target {

@@ -45,6 +45,12 @@ static bool declared(const struct walk_node *node)
     return node->kind != NULL && strncmp(node->kind, "ol-", 3) == 0;
 }
 
+/* What came in a bundle is another installation's word, kept with its seal. */
+static bool imported(const struct walk_node *node)
+{
+    return node->kind != NULL && strncmp(node->kind, "imported-", 9) == 0;
+}
+
 void graph_add_edge(struct text *t, const struct walk *w, size_t edge)
 {
     const struct walk_edge *e = &w->edges[edge];
@@ -55,6 +61,8 @@ void graph_add_edge(struct text *t, const struct walk *w, size_t edge)
     json_add_member(t, false, "at", e->at);
     if (declared(&w->nodes[e->src]) || declared(&w->nodes[e->dst]))
         json_add_member(t, false, "origin", "declared");
+    else if (imported(&w->nodes[e->src]) || imported(&w->nodes[e->dst]))
+        json_add_member(t, false, "origin", "imported");
     text_puts(t, "}");
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lineage/graph/graph_export.h"
+
 #include "lineage/canonical.h"
 #include "lineage/graph/answer.h"
 #include "lineage/graph/prov.h"
@@ -53,12 +55,15 @@ enum err get_lineage_export(struct request *rq)
 }
 
 QUERY(edge_requests,
-      "SELECT e.src, e.dst, e.kind, e.request_id FROM unnest($2::bigint[], $3::bigint[]) x (s, d)"
-      "  JOIN lineage_edge e ON e.tenant_id = $1::uuid AND e.src = x.s AND e.dst = x.d");
+      "SELECT DISTINCT e.src, e.dst, e.kind, e.request_id, utc_text(e.at)"
+      "  FROM unnest($2::bigint[], $3::bigint[]) x (s, d)"
+      "  JOIN lineage_edge e ON e.tenant_id = $1::uuid AND e.src = x.s AND e.dst = x.d"
+      " ORDER BY 1, 2, 3");
 
 struct proving {
     struct request *rq;
     const struct walk *walk;
+    const struct graph_export *of;
     struct text *out;
     PGresult *requests;
     struct log log;
@@ -104,6 +109,7 @@ static void add_edges(struct proving *p)
         graph_add_name(p->out, first ? "{\"src\":" : ",{\"src\":", src);
         graph_add_name(p->out, ",\"dst\":", dst);
         json_add_member(p->out, false, "kind", PQgetvalue(r, i, 2));
+        json_add_member(p->out, false, "at", PQgetvalue(r, i, 4));
         json_add_member(p->out, false, "request",
                         PQgetisnull(r, i, 3) ? NULL : PQgetvalue(r, i, 3));
         text_puts(p->out, "}");
@@ -114,7 +120,8 @@ static void add_edges(struct proving *p)
 QUERY(request_entries,
       "SELECT e.leaf, coalesce(l.index, -1) FROM audit_entry e"
       "  LEFT JOIN audit_leaf l ON l.tenant_id = e.tenant_id AND l.seq = e.seq"
-      " WHERE e.tenant_id = $1::uuid AND e.request_id = ANY ($2::uuid[]) AND e.outcome = 'ok'"
+      " WHERE e.tenant_id = $1::uuid AND e.outcome = 'ok' AND (e.request_id = ANY ($2::uuid[])"
+      "    OR (e.object = ANY ($5::text[]) AND e.project = $4))"
       " ORDER BY l.index LIMIT $3::bigint");
 
 static enum err add_entry(struct proving *p, const struct merkle_nodes *nodes, const char *leaf,
@@ -150,7 +157,12 @@ static enum err add_entries(struct proving *p, const struct merkle_nodes *nodes)
         if (!PQgetisnull(p->requests, i, 3))
             ids[count++] = PQgetvalue(p->requests, i, 3);
     TRY(db_rows(p->rq->db, &request_entries, &rows,
-                PARAMS(P_TEXT(p->rq->db->tenant), P_TEXTS(ids, count), P_INT(PROOF_ENTRIES_MAX))));
+                PARAMS(P_TEXT(p->rq->db->tenant), P_TEXTS(ids, count), P_INT(PROOF_ENTRIES_MAX + 1),
+                       P_TEXT(p->of->project),
+                       P_TEXTS(p->of->objects.items, p->of->objects.count))));
+    if (PQntuples(rows) > PROOF_ENTRIES_MAX)
+        return fail(p->rq, ERR_TOO_LARGE,
+                    "more than %d entries stand behind it; ask for less depth", PROOF_ENTRIES_MAX);
     for (int i = 0; i < PQntuples(rows); i++) {
         text_puts(p->out, i == 0 ? "{" : ",{");
         TRY(add_entry(p, nodes, PQgetvalue(rows, i, 0), strtoll(PQgetvalue(rows, i, 1), NULL, 10)));
@@ -176,27 +188,38 @@ static enum err prove(struct proving *p)
     return e;
 }
 
+enum err graph_export(struct request *rq, const struct graph_export *of, struct text *out,
+                      struct log *log)
+{
+    struct proving p = {.rq = rq, .walk = of->walk, .of = of, .out = out};
+
+    TRY(load_requests(&p));
+    text_puts(out, "\"nodes\":[");
+    for (size_t i = 0; i < of->walk->node_count; i++) {
+        text_puts(out, i == 0 ? "" : ",");
+        graph_add_node(out, &of->walk->nodes[i]);
+    }
+    text_puts(out, "],\"edges\":[");
+    add_edges(&p);
+    text_puts(out, "],\"entries\":[");
+    TRY(prove(&p));
+    text_puts(out, "]");
+    *log = p.log;
+    return OK;
+}
+
 /* GET /v1/lineage/proof?node=&direction=&depth=: the graph, and for each of its edges the audit
  * entry that stands behind it, with its proof. */
 enum err get_lineage_proof(struct request *rq)
 {
-    struct proving p = {.rq = rq, .out = answer_text(rq)};
+    struct text *out = answer_text(rq);
     struct walk w;
+    struct log l;
 
     TRY(read_walk(rq, PROOF_NODES_MAX, &w));
-    p.walk = &w;
-    TRY(load_requests(&p));
-    graph_add_name(p.out, "{\"root\":", &w.nodes[0]);
-    text_puts(p.out, ",\"nodes\":[");
-    for (size_t i = 0; i < w.node_count; i++) {
-        text_puts(p.out, i == 0 ? "" : ",");
-        graph_add_node(p.out, &w.nodes[i]);
-    }
-    text_puts(p.out, "],\"edges\":[");
-    add_edges(&p);
-    text_puts(p.out, "],\"entries\":[");
-    TRY(prove(&p));
-    text_puts(p.out, "]");
-    graph_add_end(p.out, w.truncated);
-    return answer_reply(rq, p.out);
+    graph_add_name(out, "{\"root\":", &w.nodes[0]);
+    text_puts(out, ",");
+    TRY(graph_export(rq, &(struct graph_export){.walk = &w, .project = ""}, out, &l));
+    graph_add_end(out, w.truncated);
+    return answer_reply(rq, out);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "clients/cli/graph_proof.h"
+#include "lineage/sealed/graph_proof.h"
 
 #include "lineage/proof.h"
 
@@ -10,10 +10,8 @@
 enum { FAULT_MAX = 1024 };
 
 struct checking {
-    const struct note_key *keys;
-    size_t key_count;
-    void (*say)(void *context, const char *fault);
-    void *context;
+    const struct graph_question *q;
+    json_t *nodes;  /* names of nodes */
     json_t *leaves; /* request: [leaf]; only of proven entries */
     struct graph_check *out;
     bool good;
@@ -28,7 +26,7 @@ __attribute__((format(printf, 2, 3))) static void fault(struct checking *k, cons
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     k->good = false;
-    k->say(k->context, text);
+    k->q->say(k->q->context, text);
 }
 
 static const char *text_of(const json_t *object, const char *member)
@@ -45,7 +43,11 @@ static bool proven(struct checking *k, const char *leaf, const char *proof)
     struct log_proof p;
 
     if (log_proof_parse(proof, strlen(proof), &p) != OK ||
-        log_proof_verify(&p, &hash, k->keys, k->key_count, &c) != LOG_PROOF_GOOD)
+        log_proof_verify(&p, &hash, k->q->keys, k->q->key_count, &c) != LOG_PROOF_GOOD)
+        return false;
+    if (k->q->checkpoint != NULL &&
+        (p.checkpoint_length != k->q->checkpoint_length ||
+         memcmp(p.checkpoint, k->q->checkpoint, p.checkpoint_length) != 0))
         return false;
     if (c.size > k->out->checkpoint.size)
         k->out->checkpoint = c;
@@ -94,58 +96,51 @@ static bool supports(const json_t *leaf, const json_t *edge)
     if (strncmp(text_of(leaf, "object"), "lineage/events/", 15) == 0)
         return strncmp(text_of(edge, "src"), "projects/", 9) != 0 ||
                strncmp(text_of(edge, "dst"), "projects/", 9) != 0;
+    if (strncmp(text_of(leaf, "object"), "bundles/", 8) == 0)
+        return strncmp(text_of(edge, "src"), "imported:", 9) == 0;
     return is_about(leaf, text_of(edge, "src")) || is_about(leaf, text_of(edge, "dst"));
 }
 
-static bool known(const json_t *nodes, const char *name)
+static bool known(const struct checking *k, const json_t *edge, const char *end)
 {
-    for (size_t i = 0; i < json_array_size(nodes); i++)
-        if (strcmp(text_of(json_array_get(nodes, i), "name"), name) == 0)
-            return true;
-    return false;
+    return json_object_get(k->nodes, text_of(edge, end)) != NULL;
 }
 
-static void check_edge(struct checking *k, const json_t *file, const json_t *edge)
+static void check_edge(struct checking *k, const json_t *edge)
 {
     const json_t *list = json_object_get(k->leaves, text_of(edge, "request"));
-    const json_t *nodes = json_object_get(file, "nodes");
     bool supported = false;
 
     for (size_t i = 0; i < json_array_size(list) && !supported; i++)
         supported = supports(json_array_get(list, i), edge);
     k->out->edges++;
-    if (!known(nodes, text_of(edge, "src")) || !known(nodes, text_of(edge, "dst")))
+    k->out->proven += supported;
+    if (!known(k, edge, "src") || !known(k, edge, "dst"))
         fault(k, "an edge ends at a node that is not in the file: %s %s %s", text_of(edge, "src"),
               text_of(edge, "kind"), text_of(edge, "dst"));
-    else if (!supported)
+    else if (!supported && !k->q->lax)
         fault(k, "no entry proves: %s %s %s", text_of(edge, "src"), text_of(edge, "kind"),
               text_of(edge, "dst"));
-    else
-        k->out->proven++;
 }
 
-bool graph_proof_check(const json_t *file, const struct note_key *keys, size_t key_count,
-                       void (*say)(void *context, const char *fault), void *context,
-                       struct graph_check *out)
+bool graph_proof_check(const struct graph_question *q, struct graph_check *out)
 {
-    struct checking k = {.keys = keys,
-                         .key_count = key_count,
-                         .say = say,
-                         .context = context,
-                         .leaves = json_object(),
-                         .out = out,
-                         .good = true};
-    const json_t *entries = json_object_get(file, "entries"),
-                 *edges = json_object_get(file, "edges");
+    struct checking k = {
+        .q = q, .nodes = json_object(), .leaves = json_object(), .out = out, .good = true};
+    const json_t *nodes = json_object_get(q->file, "nodes"),
+                 *entries = json_object_get(q->file, "entries"),
+                 *edges = json_object_get(q->file, "edges");
 
     *out = (struct graph_check){.edges = 0};
-    if (!json_is_array(entries) || !json_is_array(edges) ||
-        !json_is_array(json_object_get(file, "nodes")))
+    if (!json_is_array(entries) || !json_is_array(edges) || !json_is_array(nodes))
         fault(&k, "the file has no nodes, edges and entries");
+    for (size_t i = 0; i < json_array_size(nodes); i++)
+        json_object_set_new(k.nodes, text_of(json_array_get(nodes, i), "name"), json_true());
     for (size_t i = 0; i < json_array_size(entries); i++)
         check_entry(&k, i, json_array_get(entries, i));
     for (size_t i = 0; i < json_array_size(edges); i++)
-        check_edge(&k, file, json_array_get(edges, i));
+        check_edge(&k, json_array_get(edges, i));
+    json_decref(k.nodes);
     json_decref(k.leaves);
     return k.good;
 }
