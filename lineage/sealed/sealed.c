@@ -271,7 +271,7 @@ static bool check_seal(struct sealed *s, const struct sealed_member *m,
 
 static bool read_small(struct sealed *s, struct reading *r)
 {
-    struct sealed_member found;
+    struct sealed_member found = {.name = NULL};
 
     for (size_t i = 0; i < s->small; i++) {
         struct sealed_member *m = &s->members[i];

@@ -253,7 +253,7 @@ static bool has_version(const struct sealed *s, const char *digest)
 {
     for (size_t i = 0; i < json_array_size(s->versions); i++)
         if (strncmp(sealed_text(json_array_get(s->versions, i), "digest"), digest,
-                    2 * SHA256_SIZE) == 0)
+                    (size_t)2 * SHA256_SIZE) == 0)
             return true;
     return false;
 }

@@ -6,8 +6,14 @@
 
 /* Offsets and lengths of POSIX.1-1988 §10.1.1. */
 enum { AT_MODE = 100, AT_UID = 108, AT_GID = 116, AT_SIZE = 124, AT_TIME = 136, AT_SUM = 148 };
-enum { AT_TYPE = 156, AT_MAGIC = 257, SIZE_LENGTH = 12 };
+enum { AT_TYPE = 156, AT_MAGIC = 257, AT_VERSION = 263, SIZE_LENGTH = 12 };
 #define OCTAL_MAX ((int64_t)1 << 33)
+
+static void put_text(uint8_t *out, const char *text)
+{
+    for (size_t i = 0; text[i] != '\0'; i++)
+        out[i] = (uint8_t)text[i];
+}
 
 static void put_size(uint8_t *out, int64_t size)
 {
@@ -15,7 +21,7 @@ static void put_size(uint8_t *out, int64_t size)
 
     if (size < OCTAL_MAX) {
         (void)snprintf(octal, sizeof(octal), "%011llo", (unsigned long long)size);
-        memcpy(out, octal, SIZE_LENGTH);
+        put_text(out, octal);
         return;
     }
     for (int i = SIZE_LENGTH - 1; i >= 0; i--, size >>= 8)
@@ -41,19 +47,21 @@ bool ustar_write(const char *name, int64_t size, uint8_t out[USTAR_BLOCK])
     if (length == 0 || length > USTAR_NAME_MAX || size < 0 || size > USTAR_SIZE_MAX)
         return false;
     memset(out, 0, USTAR_BLOCK);
-    memcpy(out, name, length);
-    memcpy(out + AT_MODE, "0000644", 7);
-    memcpy(out + AT_UID, "0000000", 7);
-    memcpy(out + AT_GID, "0000000", 7);
+    put_text(out, name);
+    put_text(out + AT_MODE, "0000644");
+    put_text(out + AT_UID, "0000000");
+    put_text(out + AT_GID, "0000000");
     put_size(out + AT_SIZE, size);
-    memcpy(out + AT_TIME, "00000000000", 11);
+    put_text(out + AT_TIME, "00000000000");
     memset(out + AT_SUM, ' ', 8);
     out[AT_TYPE] = '0';
-    memcpy(out + AT_MAGIC, "ustar\00000", 8);
+    put_text(out + AT_MAGIC, "ustar");
+    put_text(out + AT_VERSION, "00");
     for (size_t i = 0; i < USTAR_BLOCK; i++)
         sum += out[i];
     (void)snprintf(octal, sizeof(octal), "%06o", sum);
-    memcpy(out + AT_SUM, octal, 7);
+    put_text(out + AT_SUM, octal);
+    out[AT_SUM + 6] = '\0';
     return true;
 }
 

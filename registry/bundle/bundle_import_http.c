@@ -139,6 +139,7 @@ static enum err reply(struct request *rq, const struct import *im)
         done = done && im->items[i].state == INCOMING_READY;
         json_array_append_new(list, item_json(rq, &im->items[i]));
     }
+    request_object(rq, "bundles/%s", hex_of(rq->arena, &im->bundle.id));
     request_audit(rq, "origin", json_string(im->bundle.origin));
     request_audit(rq, "state", json_string(done ? "imported" : "waiting"));
     return request_reply_json(rq, json_pack("{s:s, s:s, s:s, s:s, s:o}", "bundle",

@@ -12,6 +12,7 @@ import ssl
 import time
 import urllib.parse
 
+from bundles import vkey_of
 from oauth import App, Browser
 from service import PATIENCE, Client, bootstrap, person
 
@@ -199,11 +200,12 @@ class Canaries:
                                                "subject": mark("subject"), "service_account": REAL + "-bot"})
         ok("POST", "/v1/oauth/clients", {"name": REAL, "kind": "public", "display_name": mark("oauth"),
                                          "redirect_uris": ["https://app.example/cb"], "grants": ["authorization_code"]})
+        ok("PUT", f"/v1/bundle-origins/{REAL}", {"vkey": vkey_of(mark("origin"))})
         asked = ok("POST", "/v1/audit/erasures", {"principal": REAL, "reason": mark("erasure")})
         self.args["erasure"] = asked["id"]
         entry = ok("GET", "/v1/audit?limit=1")["value"][0]
         self.args["erasure"] = ok("POST", "/v1/audit/erasures", {"principal": REAL, "reason": mark("erasure")})["id"]
-        self.args.update(provider=REAL, workload=REAL, client=REAL, id=entry["id"], namespace=REAL, tenant="initech",
+        self.args.update(provider=REAL, workload=REAL, client=REAL, id=entry["id"], namespace=REAL, tenant="initech", origin=REAL,
                          **{"class": "change"})
 
     def settle(self):
