@@ -93,6 +93,34 @@ void auth_readable_any_version(struct request *rq, enum action a, struct readabl
         s->circumstances.version = named;
 }
 
+static bool is_imported(const char *node)
+{
+    return strncmp(node, "imported:", sizeof("imported:") - 1) == 0;
+}
+
+/* What of a node's name comes after its project. A column is as its dataset; what was imported
+ * ("imported:PROJECT:…:projects/X/…") is hidden like what has its name here. */
+static const char *within(const char *project, const char *node)
+{
+    static const char column[] = "ol-column:chancery:", projects[] = "projects/";
+    size_t length = strlen(project), skip = sizeof(projects) - 1;
+    bool imported = is_imported(node);
+    const char *next;
+
+    if (strncmp(node, column, sizeof(column) - 1) == 0)
+        node += sizeof(column) - 1;
+    while (imported && (next = strstr(node, ":projects/")) != NULL)
+        node = next + 1;
+    if (strncmp(node, projects, skip) != 0)
+        return NULL;
+    node += skip;
+    if (imported)
+        length = strcspn(node, "/");
+    else if (strncmp(node, project, length) != 0)
+        return NULL;
+    return node[length] == '/' ? node + length + 1 : NULL;
+}
+
 /* "projects/credit/models/risk/versions/3" to "models/risk", and so a column of it; NULL for what
  * has no scope of its own. */
 static const char *asset_of(struct arena *a, const char *project, const char *node,
@@ -107,15 +135,10 @@ static const char *asset_of(struct arena *a, const char *project, const char *no
 #undef ASSET_KIND
         {"endpoints/", ENDPOINT_READ},
     };
-    static const char column[] = "ol-column:chancery:";
-    size_t length = strlen(project);
-    bool of_column = strncmp(node, column, sizeof(column) - 1) == 0;
-    const char *at = of_column ? node + sizeof(column) - 1 : node;
+    const char *at = within(project, node);
 
-    if (strncmp(at, "projects/", 9) != 0 || strncmp(at + 9, project, length) != 0 ||
-        at[9 + length] != '/')
+    if (at == NULL)
         return NULL;
-    at += 9 + length + 1;
     *read = JOB_READ;
     if (strncmp(at, "jobs/", 5) == 0)
         return "jobs";
@@ -165,7 +188,7 @@ bool auth_sees_node(struct request *rq, const char *project, const char *node)
     enum action read;
 
     asset = node == NULL ? NULL : asset_of(rq->arena, project, node, &read);
-    if (asset != NULL && read == ASSET_READ &&
+    if (asset != NULL && read == ASSET_READ && !is_imported(node) &&
         sees_shared(rq, &(struct auth_version){project, asset, 0, NULL}, node))
         return true;
     if (!auth_may(rq, LINEAGE_READ, project))

@@ -26,14 +26,13 @@ static const struct {
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), RANK_FILES = KINDS - 1 };
 
-bool sealed_wrong(struct sealed_fault *fault, struct arena *a, const char *format, ...)
+void sealed_because(struct sealed_fault *fault, struct arena *a, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
     fault->text = arena_vprintf(a, format, args);
     va_end(args);
-    return false;
 }
 
 const char *sealed_text(const json_t *object, const char *member)
@@ -138,9 +137,9 @@ json_t *sealed_json(const struct sealed *s, const char *name, struct sealed_faul
     json_t *json = m == NULL ? NULL : parse(s->arena, m->data, (size_t)m->size);
 
     if (json == NULL)
-        (void)sealed_wrong(fault, s->arena, "%s is missing or not JSON", name);
+        sealed_because(fault, s->arena, "%s is missing or not JSON", name);
     else if (!is_canonical(json, m->data, (size_t)m->size)) {
-        (void)sealed_wrong(fault, s->arena, "%s is not in canonical form", name);
+        sealed_because(fault, s->arena, "%s is not in canonical form", name);
         json = NULL;
     }
     return json;

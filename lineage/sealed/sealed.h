@@ -92,7 +92,9 @@ void sealed_add(struct text *out, const char *name, const char *data, size_t len
 const struct sealed_member *sealed_find(const struct sealed *s, const char *name);
 
 /* The parts of sealed_open, for its own files. */
-bool sealed_wrong(struct sealed_fault *fault, struct arena *a, const char *format, ...)
+/* A macro, so that analysers see that it is false. */
+#define sealed_wrong(fault, a, ...) (sealed_because((fault), (a), __VA_ARGS__), false)
+void sealed_because(struct sealed_fault *fault, struct arena *a, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 const char *sealed_text(const json_t *object, const char *member);
 bool sealed_hex(const char *hex, struct digest *out);

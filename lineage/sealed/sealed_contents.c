@@ -34,7 +34,7 @@ static void first_fault(void *context, const char *text)
     const struct contents *c = context;
 
     if (c->fault->text == NULL)
-        (void)sealed_wrong(c->fault, c->s->arena, "%s: %s", SEALED_LINEAGE, text);
+        sealed_because(c->fault, c->s->arena, "%s: %s", SEALED_LINEAGE, text);
 }
 
 static bool is_word(const char *text)
