@@ -22,9 +22,10 @@ static enum err may_go(struct request *rq, const struct version *v)
 {
     static const enum action wanted[] = {ASSET_READ, FILE_READ, APPROVAL_READ, LINEAGE_READ};
     const char *asset = arena_printf(rq->arena, "%ss/%s", v->kind, v->asset);
+    const struct auth_version of = {rq->project, asset, v->number, NULL};
 
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        if (!auth_may_asset(rq, wanted[i], asset))
+        if (!auth_may_version(rq, wanted[i], &of))
             return fail(rq, ERR_DENIED, "to take %s out of here needs %s on it", asset,
                         action_text(wanted[i]));
     return OK;
