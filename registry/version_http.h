@@ -11,9 +11,9 @@ MUST_CHECK enum err version_of_path(struct request *rq, struct version *v);
 MUST_CHECK enum err version_lock_path(struct request *rq, struct version *v);
 /* The same to work on: ERR_CONFLICT unless it is pending; the caller becomes a contributor. */
 MUST_CHECK enum err version_lock_pending(struct request *rq, struct version *v);
-/* What the files (struct version_file) of a version tell of it: columns, a model's inputs, what pickles
- * would run. *facts is an object or NULL, and gets more. ERR_CONTENT for what is not what it says it
- * is, or what the project's policy refuses. Slow: not within a transaction. */
+/* What the files (struct version_file) of a version tell of it: columns, a model's inputs, what
+ * pickles would run. *facts is an object or NULL, and gets more. ERR_CONTENT for what is not what
+ * it says it is, or what the project's policy refuses. Slow: not within a transaction. */
 MUST_CHECK enum err version_look_into(struct request *rq, const struct version *v,
                                       const struct rows *files, json_t **facts);
 

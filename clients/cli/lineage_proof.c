@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "clients/cli/run.h"
 
-#include "lineage/sealed/graph_proof.h"
 #include "clients/cli/http.h"
 #include "clients/cli/print.h"
 #include "clients/cli/vkeys.h"
+#include "lineage/sealed/graph_proof.h"
 
 #include <stdio.h>
 #include <stdlib.h>
