@@ -123,7 +123,8 @@ class Source:
                 m for m in self.registered.values()
                 if (("mlflow.prompt.is_prompt", "true") in [(t["key"], t["value"]) for t in m["tags"]]) == ("filter" in query)], query),
             f"{API}/model-versions/search": ("model_versions", lambda: [
-                v for v in self.versions if query["filter"] == f"name='{v['name']}'"], query),
+                v for v in self.versions if query["filter"].startswith(f"name='{v['name']}'")
+                and any(t["key"] == "mlflow.prompt.is_prompt" for t in v["tags"]) == ("is_prompt" in query["filter"])], query),
         }
         if path in lists:
             member, items, asked = lists[path]

@@ -104,6 +104,9 @@ static void tracking_import(struct import *im)
     for (size_t i = 0; i < t.count; i++)
         runs_import(im, &t.items[i]);
     for (size_t i = 0; i < t.count; i++)
+        models_import(im, &t.items[i]);
+    links_import(im);
+    for (size_t i = 0; i < t.count; i++)
         experiment_close(im, &t.items[i]);
     free(t.items);
 }
@@ -118,12 +121,13 @@ int run_import_mlflow(struct cli *c)
                         .new_ids = option(c, "--new-ids") != NULL,
                         .merge = option(c, "--merge") != NULL,
                         .shorten = option(c, "--shorten") != NULL,
-                        .reread = option(c, "--reread") != NULL,
-                        .links = keep(c, json_array())};
+                        .reread = option(c, "--reread") != NULL};
 
     if (!im.dry)
         (void)api(c, "GET", path_of(c, "/v1/projects/{}", project_name(c), NULL), NULL);
     tracking_import(&im);
+    registry_import(&im, false);
+    registry_import(&im, true);
     source_close(im.source);
     return report_end(c, im.report);
 }

@@ -13,12 +13,12 @@ struct import {
     struct arena *lasting; /* the command's own */
     struct source *source;
     struct report *report;
-    bool dry;      /* read the source only */
-    bool new_ids;  /* of runs and logged models, made from the old ones and the project */
-    bool merge;    /* into experiments and models that are here and were not imported */
-    bool shorten;  /* values over our limits are cut without being a difference */
-    bool reread;   /* files that are here already are read at the source again */
-    json_t *links; /* [{run, experiment, inputs, outputs}]: models that runs read and made */
+    bool dry;           /* read the source only */
+    bool new_ids;       /* of runs and logged models, made from the old ones and the project */
+    bool merge;         /* into experiments and models that are here and were not imported */
+    bool shorten;       /* values over our limits are cut without being a difference */
+    bool reread;        /* files that are here already are read at the source again */
+    struct link *links; /* models that runs read and made */
 };
 
 /* What is taken until unit_end is freed then: pages, runs, files. */
@@ -34,6 +34,8 @@ void unit_end(struct import *im, struct arena *kept);
 #define TAG_CREATED    "chancery.imported.created"
 #define TAG_SOURCE     "chancery.imported.source"
 #define TAG_STAGE      "chancery.imported.stage"
+
+struct link;
 
 enum { PARAM_LONGEST = 6000, TAG_LONGEST = 8000, EXPERIMENT_TAG_LONGEST = 5000 };
 
@@ -53,9 +55,11 @@ bool experiment_open(struct import *im, struct experiment *e);
 /* Delete what the source has deleted. */
 void experiment_close(struct import *im, struct experiment *e);
 
-/* One run with everything but the models it refers to, which are written down in im->links. */
+/* One run with everything but the models it refers to, which may not be here yet. */
 void run_import(struct import *im, struct experiment *e, const char *source_id);
-void run_links_import(struct import *im);
+/* Write down which models a run read and made, and when all are here tell our service. */
+void link_note(struct import *im, struct experiment *e, const char *source_id, const json_t *run);
+void links_import(struct import *im);
 
 /* A run as it is here. */
 struct mine {
@@ -66,8 +70,11 @@ struct mine {
     bool deleted;
     bool wrote; /* something was missing */
 };
-/* Our run fit to be written to. */
+/* Fill run and deleted; false, without a difference, when there is no such run here. */
+bool mine_load(struct import *im, struct mine *m);
+/* Our run fit to be written to; deleted again, if it was, by mine_close. */
 bool mine_open(struct import *im, struct mine *m);
+void mine_close(struct import *im, struct mine *m, bool deleted);
 
 /* The whole history of one metric. */
 void metric_import(struct import *im, struct mine *m, const char *key);

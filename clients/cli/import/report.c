@@ -21,6 +21,8 @@ struct report {
     int64_t wrote[KINDS];
     json_t *differences;
     json_t *waiting;
+    json_t *renamed;
+    int64_t waits[KINDS];
     size_t differing; /* named or not */
     bool dry;
 };
@@ -33,6 +35,7 @@ struct report *report_new(const struct cli *c, bool dry)
     r->dry = dry;
     r->differences = keep(c, json_array());
     r->waiting = keep(c, json_array());
+    r->renamed = keep(c, json_array());
     return r;
 }
 
@@ -64,10 +67,16 @@ void report_differs(struct report *r, const char *what, const char *format, ...)
     va_end(args);
 }
 
-void report_waits(struct report *r, const char *what, const char *format, ...)
+void report_renamed(struct report *r, const char *what, const char *name)
+{
+    add(r->renamed, what, name);
+}
+
+void report_waits(struct report *r, enum kind kind, const char *what, const char *format, ...)
 {
     va_list args;
 
+    r->waits[kind]++;
     va_start(args, format);
     add(r->waiting, what, arena_vprintf(r->arena, format, args));
     va_end(args);
@@ -88,7 +97,7 @@ static json_t *tallies(const struct report *r)
 static void count_check(struct report *r)
 {
     for (size_t i = 0; i < KINDS && !r->dry; i++)
-        if (r->source[i] != r->here[i] && r->differing == 0)
+        if (r->source[i] != r->here[i] + r->waits[i] && r->differing == 0)
             report_differs(r, names[i], "the source has %lld, here are %lld",
                            (long long)r->source[i], (long long)r->here[i]);
 }
@@ -98,13 +107,15 @@ int report_end(const struct cli *c, struct report *r)
     json_t *whole;
 
     count_check(r);
-    whole = keep(c, json_pack("{s:b, s:o, s:O, s:O}", "agrees", r->differing == 0, "counts",
-                              tallies(r), "differences", r->differences, "waiting", r->waiting));
+    whole = keep(c, json_pack("{s:b, s:o, s:O, s:O, s:O}", "agrees", r->differing == 0, "counts",
+                              tallies(r), "differences", r->differences, "waiting", r->waiting,
+                              "renamed", r->renamed));
     if (c->json) {
         print_json(whole);
     } else if (!c->quiet) {
         print_array(c, NULL, json_object_get(whole, "counts"),
                     "KIND=kind,SOURCE=source>,HERE=here>,WRITTEN=written>");
+        print_array(c, "\nnamed otherwise here:", r->renamed, "WHAT=what,HERE=why");
         print_array(c, "\nwaiting for people here:", r->waiting, "WHAT=what,WHY=why");
         print_array(c, "\nnot as at the source:", r->differences, "WHAT=what,WHY=why");
     }

@@ -33,9 +33,11 @@ void report_wrote(struct report *r, enum kind kind, int64_t count);
 /* Something of the source is not here as it is there. what names it, the rest says why. */
 void report_differs(struct report *r, const char *what, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Something waits for people here: no difference. */
-void report_waits(struct report *r, const char *what, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Something of a kind waits for people here: no difference. */
+void report_waits(struct report *r, enum kind kind, const char *what, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* A name that is another here. */
+void report_renamed(struct report *r, const char *what, const char *name);
 /* For people as a table, or as JSON; what the shell is told. */
 int report_end(const struct cli *c, struct report *r);
 

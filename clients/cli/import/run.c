@@ -53,6 +53,22 @@ static json_t *draft(struct import *im, const struct mine *m, const json_t *sour
                      (json_int_t)number_at(source, "info.start_time"), "tags", tags);
 }
 
+bool mine_load(struct import *im, struct mine *m)
+{
+    struct said s = show(im, m->id);
+
+    if (s.code == NULL)
+        mine_set(m, json_object_get(s.json, "run"));
+    return s.code == NULL;
+}
+
+void mine_close(struct import *im, struct mine *m, bool deleted)
+{
+    if (deleted && !m->deleted && !m->experiment->gone)
+        m->deleted = ours_tell(im, "POST", OURS "/runs/delete", json_pack("{s:s}", "run_id", m->id),
+                               name_of(im, m));
+}
+
 /* Our run, made if it is not there. Its id may be another's: of a run in a project that we do not
  * see, or of one that was not imported. */
 static bool find(struct import *im, struct mine *m, const json_t *source)
@@ -287,12 +303,8 @@ static void content_import(struct import *im, struct mine *m, const json_t *sour
     inputs_import(im, m, source);
     run_files(im, m, source);
     end_import(im, m, source);
-    if (m->wrote) {
-        struct said s = show(im, m->id);
-
-        if (s.code == NULL)
-            mine_set(m, json_object_get(s.json, "run"));
-    }
+    if (m->wrote)
+        (void)mine_load(im, m);
     good = verify(im, m, source);
     report_count(im->report, RUNS, 1, good ? 1 : 0);
     if (!good)
@@ -300,9 +312,8 @@ static void content_import(struct import *im, struct mine *m, const json_t *sour
                        "what is here of its parameters, tags, inputs, status or times is not what "
                        "the source has");
     cut_note(im, m, source);
-    if (stage != NULL && strcmp(stage, "deleted") == 0 && !m->deleted && !m->experiment->gone)
-        (void)ours_tell(im, "POST", OURS "/runs/delete", json_pack("{s:s}", "run_id", m->id),
-                        name_of(im, m));
+    mine_close(im, m, stage != NULL && strcmp(stage, "deleted") == 0);
+    link_note(im, m->experiment, m->source_id, source);
 }
 
 static void count_only(struct import *im, const json_t *source)

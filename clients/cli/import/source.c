@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONNECT_SECONDS = 15, SILENT_SECONDS = 300, TRIES = 4, URI_MAX = 2000, SECRET_MAX = 8000 };
+enum { CONNECT_SECONDS = 15, SILENT_SECONDS = 300, TRIES = 3, URI_MAX = 2000, SECRET_MAX = 8000 };
 
 struct source {
     const char *uri;
