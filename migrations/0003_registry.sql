@@ -123,6 +123,21 @@ CREATE TABLE bundle_origin (
 COMMENT ON TABLE bundle_origin IS 'Keys (C2SP vkeys) of other installations'' logs: what they seal may be imported.';
 CALL tenant_table('bundle_origin', 'SELECT, INSERT, UPDATE, DELETE');
 
+CREATE TABLE bundle (
+    tenant_id   uuid        NOT NULL,
+    project_id  uuid        NOT NULL,
+    id          bytea       NOT NULL CONSTRAINT bundle_id CHECK (length(id) = 32),
+    head        bytea       NOT NULL,
+    imported_by uuid        NOT NULL,
+    imported_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT bundle_key PRIMARY KEY (tenant_id, project_id, id),
+    CONSTRAINT bundle_project FOREIGN KEY (tenant_id, project_id) REFERENCES project,
+    CONSTRAINT bundle_by FOREIGN KEY (tenant_id, imported_by) REFERENCES principal
+);
+COMMENT ON TABLE bundle IS 'Append-only: heads of bundles that versions came from, as they came, so that their seals and proofs can be checked for ever. id is SHA-256 of the listing.';
+CALL tenant_table('bundle', 'SELECT, INSERT');
+CALL append_only('bundle');
+
 CREATE TABLE version_origin (
     tenant_id   uuid        NOT NULL,
     version_id  uuid        NOT NULL,

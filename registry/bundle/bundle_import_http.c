@@ -17,6 +17,8 @@
  * the whole head is checked, and what is here is looked at anew. */
 struct import {
     struct sealed bundle;
+    const char *head;
+    size_t head_length;
     struct incoming *items;
     size_t count;
     bool begin; /* some version is not begun */
@@ -49,13 +51,11 @@ static enum err open_bundle(struct request *rq, struct import *im)
     struct sealed_trust trust = {.own = false};
     struct sealed_fault fault;
     struct note_key *keys;
-    const char *bytes;
-    size_t length;
 
-    TRY(read_upload(rq, &bytes, &length));
+    TRY(read_upload(rq, &im->head, &im->head_length));
     TRY(bundle_origin_keys(rq->db, &keys, &trust.count));
     trust.keys = keys;
-    if (sealed_open(rq->arena, bytes, length, &trust, &im->bundle, &fault))
+    if (sealed_open(rq->arena, im->head, im->head_length, &trust, &im->bundle, &fault))
         return OK;
     if (fault.stranger)
         return fail(rq, ERR_CONTENT,
@@ -148,10 +148,24 @@ static enum err reply(struct request *rq, const struct import *im)
                                             done ? "imported" : "waiting", "versions", list));
 }
 
+QUERY(bundle_put_sql, "INSERT INTO bundle (tenant_id, project_id, id, head, imported_by)"
+                      " VALUES (current_tenant(), $1::uuid, $2::bytea, $3::bytea, $4::uuid)"
+                      " ON CONFLICT (tenant_id, project_id, id) DO NOTHING");
+
+/* What came is kept beside what it brought. */
+static enum err keep_head(struct request *rq, const struct import *im)
+{
+    return db_defer_any(rq->db, &bundle_put_sql,
+                        PARAMS(P_TEXT(auth_project_id(rq)),
+                               P_BYTES(im->bundle.id.bytes, SHA256_SIZE),
+                               P_BYTES(im->head, im->head_length), P_TEXT(rq->caller.id)));
+}
+
 static enum err begin(struct request *rq)
 {
     struct import *im = rq->work;
 
+    TRY(keep_head(rq, im));
     for (size_t i = 0; i < im->count; i++)
         if (im->items[i].state != INCOMING_READY)
             TRY(incoming_begin(rq, &im->items[i]));

@@ -25,7 +25,7 @@ STRANGE_INSIDE, NEVER_INSIDE = "own project, other tenant's object", "own projec
 # What is looked for, and what stands for nothing there, have the same length, so that replies can be compared whole.
 REAL, NONE = "c-real", "c-none"
 # Arguments of projects' routes that are ids, not names which each project has for itself.
-IDS = {"approval", "job", "upload", "declassification", "share", "model_id", "trace_id", "assessment_id", "dataset_id"}
+IDS = {"approval", "job", "upload", "declassification", "share", "model_id", "trace_id", "assessment_id", "dataset_id", "bundle"}
 
 
 class Wire:
@@ -201,6 +201,10 @@ class Canaries:
         ok("POST", "/v1/oauth/clients", {"name": REAL, "kind": "public", "display_name": mark("oauth"),
                                          "redirect_uris": ["https://app.example/cb"], "grants": ["authorization_code"]})
         ok("PUT", f"/v1/bundle-origins/{REAL}", {"vkey": vkey_of(mark("origin"))})
+        self.args["bundle"] = "ab" * 32  # another installation would have to seal one
+        self.service.sql("INSERT INTO chancery.bundle (tenant_id, project_id, id, head, imported_by) SELECT p.tenant_id, p.id,"
+                         f" decode('{self.args['bundle']}', 'hex'), '{mark('bundle')}', u.id FROM chancery.project p JOIN"
+                         f" chancery.principal u ON u.tenant_id = p.tenant_id AND u.name = '{REAL}' WHERE p.tenant_id = '{self.id}'")
         asked = ok("POST", "/v1/audit/erasures", {"principal": REAL, "reason": mark("erasure")})
         self.args["erasure"] = asked["id"]
         entry = ok("GET", "/v1/audit?limit=1")["value"][0]

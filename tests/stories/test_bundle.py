@@ -337,6 +337,24 @@ def test_what_arrived_is_what_was_sent(sites):
         assert origin["created_by"] == "the-data-scientist" and origin["bundle"] == sha256(sites.members[0][1])
 
 
+def test_what_came_can_be_written_and_checked_anew(sites):
+    """Seal, approvals and proofs are kept where they came to, so the bundle can be put together again, byte for byte."""
+    bundle = sites.far[OWNER].ok("GET", f"/v1/projects/credit/{MODEL}")["origin"]["bundle"]
+    again = sites.folder / "again.tar"
+    done = sites.cli(sites.far, "bundle", "fetch", bundle, again, "--vkey", sites.vkey)
+    assert done.returncode == 0, done.stderr
+    assert again.read_bytes() == sites.bytes
+    path = f"/v1/projects/credit/bundles/{bundle}"
+    assert sites.far["auditor"].get(path).content == head(sites.bytes)
+    assert sites.far["endpoint-consumer"].get(path).status_code == 404
+    sites.far.admin.ok("POST", "/v1/denies", {"principals": ["the-reader"], "actions": ["assets/read"], "reason": "a wall",
+                                              "scope": "asset", "project": "credit", "asset": "models/risk"})
+    assert sites.far["reader"].get(path).status_code == 404
+    for lift in sites.far.admin.ok("GET", "/v1/denies")["value"]:
+        sites.far.admin.ok("DELETE", f"/v1/denies/{lift['id']}")
+    assert sites.far["reader"].get(path).status_code == 200
+
+
 def test_what_is_there_already_stays_as_it_is(sites):
     with sites.far.service.unchanged():
         done = sites.cli(sites.far, "bundle", "import", sites.file, "--vkey", sites.vkey)
