@@ -6,6 +6,7 @@
 #include "auth/handlers.h"
 #include "auth/listing.h"
 #include "auth/session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -128,6 +129,7 @@ enum err delete_token(struct request *rq)
           (answerable != NULL && strcmp(answerable, rq->caller.id) == 0);
     if (!own && !auth_may(rq, USER_WRITE, NULL))
         return ERR_NOT_FOUND;
+    audit_before(rq, access_token_fields, &t);
     if (!t.revoked)
         TRY(access_token_revoke(rq->db, t.id));
     return request_reply_empty(rq);

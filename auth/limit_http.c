@@ -2,6 +2,7 @@
 #include "auth/limit.h"
 
 #include "auth/handlers.h"
+#include "lineage/audit.h"
 
 enum { RATE_MAX = 1000000 };
 
@@ -74,8 +75,14 @@ static enum err within(struct request *rq, const char *name, int64_t wanted, int
 static enum err store(struct request *rq)
 {
     const struct limits *l = rq->work;
+    struct limits was = {0};
+    enum err e = db_one(rq->db, &limits_own_sql, limit_fields, &was, NO_PARAMS);
 
+    if (e != OK && e != ERR_NOT_FOUND)
+        return e;
     request_object(rq, "limits");
+    audit_before(rq, limit_fields, &was);
+    audit_after_as(rq, limit_fields, l);
     return db_change(rq->db, &limits_put_sql,
                      PARAMS(P_INT(l->tenant), P_INT(l->principal), P_INT(l->read), P_INT(l->write),
                             P_INT(l->heavy), P_INT(l->auth), P_INT(l->invoke)));

@@ -176,6 +176,9 @@ enum err delete_deployment(struct request *rq)
 
     request_object(rq, "endpoints/%s", rq->args[1]);
     TRY(endpoint_lock(rq->db, auth_project_id(rq), rq->args[1], &e));
+    audit_before(rq, endpoint_fields, &e);
     TRY(deployment_end(rq->db, e.id));
+    TRY(endpoint_lock(rq->db, auth_project_id(rq), rq->args[1], &e));
+    audit_after_as(rq, endpoint_fields, &e);
     return request_reply_empty(rq);
 }

@@ -49,6 +49,12 @@ MUST_CHECK enum err audit_append(struct request *rq, enum err outcome);
  * replied so far. The entry then shows what differs. A refusal shows nothing. */
 void audit_before(struct request *rq, const struct field *fields, const void *in);
 void audit_after(struct request *rq);
+/* What the thing has become, where the reply says something else or nothing. Nothing unless there
+ * was one before. */
+void audit_after_as(struct request *rq, const struct field *fields, const void *in);
+/* Both, of things whose stores give them as JSON text. */
+void audit_before_text(struct request *rq, const char *json);
+void audit_after_text(struct request *rq, const char *json);
 
 /* Wait at most ms milliseconds until the entry is under a signed checkpoint, and where: OK,
  * ERR_TIMEOUT, or ERR_NOT_FOUND when db->tenant has no such entry. Only outside transactions

@@ -100,14 +100,37 @@ void audit_after(struct request *rq)
         request_audit(rq, "after", after);
 }
 
+void audit_after_as(struct request *rq, const struct field *fields, const void *in)
+{
+    json_t *shown;
+
+    if (json_object_get(rq->audit, "before") == NULL)
+        return;
+    shown = field_to_json(fields, in);
+    request_audit(rq, "after", json_deep_copy(shown));
+    json_decref(shown);
+}
+
+void audit_before_text(struct request *rq, const char *json)
+{
+    request_audit(rq, "before", json_loads(json, JSON_DECODE_ANY, NULL));
+}
+
+void audit_after_text(struct request *rq, const char *json)
+{
+    request_audit(rq, "after", json_loads(json, JSON_DECODE_ANY, NULL));
+}
+
 static void end_change(struct request *rq, enum err outcome)
 {
     if (json_object_get(rq->audit, "before") == NULL)
         return;
-    if (outcome != OK)
+    if (outcome != OK) {
         (void)json_object_del(rq->audit, "before");
-    else if (json_object_get(rq->audit, "after") == NULL)
+        (void)json_object_del(rq->audit, "after");
+    } else if (json_object_get(rq->audit, "after") == NULL) {
         audit_after(rq);
+    }
 }
 
 enum err audit_append(struct request *rq, enum err outcome)

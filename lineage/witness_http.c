@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/request.h"
+#include "lineage/audit.h"
 #include "lineage/routes.h"
 #include "lineage/witness.h"
+
+#include <string.h>
 
 struct wanted {
     const char *vkey;
@@ -21,6 +24,19 @@ enum err get_audit_witnesses(struct request *rq)
 
     TRY(witness_list(rq->db, &rows));
     return request_reply_list(rq, witness_view_fields, sizeof(struct witness), &rows, NULL);
+}
+
+static enum err note_before(struct request *rq)
+{
+    const struct witness *all;
+    struct rows rows;
+
+    TRY(witness_list(rq->db, &rows));
+    all = rows.items;
+    for (size_t i = 0; i < rows.count; i++)
+        if (strcmp(all[i].name, rq->args[0]) == 0)
+            audit_before(rq, witness_view_fields, &all[i]);
+    return OK;
 }
 
 static enum err bad(struct request *rq, const char *member, const char *why)
@@ -46,6 +62,7 @@ enum err put_audit_witness(struct request *rq)
     w.vkey = wanted.vkey;
     w.url = wanted.url;
     request_object(rq, "audit/witnesses/%s", w.name);
+    TRY(note_before(rq));
     TRY(witness_put(rq->db, &w));
     return request_reply(rq, witness_view_fields, &w);
 }
@@ -54,6 +71,7 @@ enum err put_audit_witness(struct request *rq)
 enum err delete_audit_witness(struct request *rq)
 {
     request_object(rq, "audit/witnesses/%s", rq->args[0]);
+    TRY(note_before(rq));
     TRY(witness_delete(rq->db, rq->args[0]));
     return request_reply_empty(rq);
 }

@@ -6,6 +6,7 @@
 #include "auth/auth.h"
 #include "auth/handlers.h"
 #include "auth/session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -51,10 +52,26 @@ static enum err check_roles(struct request *rq, const struct duty_body *b)
     return OK;
 }
 
+/* The duty of that name as it is; none is no error. */
+static enum err look(struct request *rq, const char *name, const struct duty **out)
+{
+    const struct duty *all;
+    struct rows rows;
+
+    *out = NULL;
+    TRY(duty_list(rq->db, &rows));
+    all = rows.items;
+    for (size_t i = 0; i < rows.count; i++)
+        if (strcmp(all[i].name, name) == 0)
+            *out = &all[i];
+    return OK;
+}
+
 /* PUT /v1/duties/{duty}: those who break it already are reported, not stripped. */
 enum err put_duty(struct request *rq)
 {
     struct duty_body b = {.description = "", .at_most = 1};
+    const struct duty *was, *is;
     struct duty d;
 
     TRY(request_read(rq, &b));
@@ -68,15 +85,26 @@ enum err put_duty(struct request *rq)
                       .roles = b.roles,
                       .at_most = b.at_most,
                       .active_only = b.active_only};
+    TRY(look(rq, d.name, &was));
     TRY(duty_put(rq->db, &d, rq->caller.id));
+    TRY(look(rq, d.name, &is));
+    if (was != NULL)
+        audit_before(rq, duty_fields, was);
+    if (is != NULL)
+        audit_after_as(rq, duty_fields, is);
     return request_reply_empty(rq);
 }
 
 /* DELETE /v1/duties/{duty} */
 enum err delete_duty(struct request *rq)
 {
+    const struct duty *was;
+
     request_object(rq, "duties/%s", rq->args[0]);
     TRY(authority_fence(rq));
+    TRY(look(rq, rq->args[0], &was));
+    if (was != NULL)
+        audit_before(rq, duty_fields, was);
     TRY(duty_delete(rq->db, rq->args[0]));
     return request_reply_empty(rq);
 }

@@ -7,6 +7,7 @@
 #include "auth/handlers.h"
 #include "auth/session.h"
 #include "auth/sign_in/second_factor.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -178,6 +179,7 @@ enum err delete_eligible(struct request *rq)
     if (!session_may(session_of(rq), BINDING_READ, SCOPE_AT_TENANT) && !is_mine(session_of(rq), &e))
         return ERR_NOT_FOUND;
     TRY(may_give(rq, &e, POLICY_NONE));
+    audit_before(rq, eligible_fields, &e);
     TRY(eligible_delete(rq->db, e.id));
     return request_reply_empty(rq);
 }

@@ -3,6 +3,7 @@
 
 #include "auth/access/place.h"
 #include "auth/handlers.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -15,16 +16,21 @@ const struct field lattice_fields[] = {
     FIELDS_END,
 };
 
+static void shown(struct request *rq, const struct levels *levels, struct lattice_body *out)
+{
+    out->levels.count = levels->count;
+    out->levels.items = arena_alloc(rq->arena, levels->count * sizeof(const char *));
+    for (size_t i = 0; i < levels->count; i++)
+        out->levels.items[i] = levels->names[i];
+}
+
 static enum err reply(struct request *rq)
 {
     struct lattice_body b;
     struct levels levels;
 
     TRY(lattice_load(rq->db, &levels));
-    b.levels.count = levels.count;
-    b.levels.items = arena_alloc(rq->arena, levels.count * sizeof(const char *));
-    for (size_t i = 0; i < levels.count; i++)
-        b.levels.items[i] = levels.names[i];
+    shown(rq, &levels, &b);
     return request_reply(rq, lattice_fields, &b);
 }
 
@@ -37,7 +43,7 @@ enum err get_lattice(struct request *rq)
 /* PUT /v1/lattice */
 enum err put_lattice(struct request *rq)
 {
-    struct lattice_body b;
+    struct lattice_body b, was;
     struct levels now;
 
     TRY(request_read(rq, &b));
@@ -50,6 +56,8 @@ enum err put_lattice(struct request *rq)
             if (!name_valid(b.levels.items[i]) ||
                 (k < i && strcmp(b.levels.items[i], b.levels.items[k]) == 0))
                 return place_invalid(rq, "levels", "are different names, lowest first");
+    shown(rq, &now, &was);
+    audit_before(rq, lattice_fields, &was);
     TRY(lattice_put(rq->db, &b.levels));
     return reply(rq);
 }

@@ -5,6 +5,7 @@
 #include "auth/handlers.h"
 #include "auth/keys/envelope.h"
 #include "auth/listing.h"
+#include "lineage/audit.h"
 #include "lineage/privacy/subject_key.h"
 
 #include <string.h>
@@ -31,9 +32,15 @@ enum err put_secret(struct request *rq)
 {
     struct secret_body b;
     struct secret s;
+    enum err e;
 
     TRY(check_name(rq));
     TRY(request_read(rq, &b));
+    e = secret_find(rq->db, auth_project_id(rq), rq->args[1], &s);
+    if (e == OK)
+        audit_before(rq, secret_fields, &s);
+    else if (e != ERR_NOT_FOUND)
+        return e;
     TRY(secret_put(rq->db, auth_project_id(rq), rq->args[1], b.value, rq->caller.id));
     TRY(secret_find(rq->db, auth_project_id(rq), rq->args[1], &s));
     request_status(rq, s.versions == 1 ? 201 : 200);
@@ -80,6 +87,7 @@ enum err delete_secret(struct request *rq)
 
     TRY(check_name(rq));
     TRY(secret_find(rq->db, auth_project_id(rq), rq->args[1], &s));
+    audit_before(rq, secret_fields, &s);
     TRY(secret_delete(rq->db, s.id));
     return request_reply_empty(rq);
 }

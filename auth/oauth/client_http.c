@@ -6,6 +6,7 @@
 #include "auth/handlers.h"
 #include "auth/listing.h"
 #include "auth/session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -169,7 +170,11 @@ enum err get_oauth_client(struct request *rq)
 /* DELETE /v1/oauth/clients/{client}: its sessions end with it. */
 enum err delete_oauth_client(struct request *rq)
 {
+    struct oauth_client c;
+
     request_object(rq, "oauth/clients/%s", rq->args[0]);
+    TRY(oauth_client_find(rq->db, rq->args[0], &c));
+    audit_before(rq, oauth_client_fields, &c);
     TRY(oauth_client_delete(rq->db, rq->args[0]));
     return request_reply_empty(rq);
 }

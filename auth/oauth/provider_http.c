@@ -9,6 +9,7 @@
 #include "auth/outbound.h"
 #include "auth/session.h"
 #include "auth/sign_in/login_session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -209,6 +210,7 @@ enum err delete_identity_provider(struct request *rq)
 
     request_object(rq, "identity-providers/%s", rq->args[0]);
     TRY(provider_find(rq->db, rq->args[0], &p));
+    audit_before(rq, provider_fields, &p);
     TRY(login_session_end_from(rq->db, p.id, NULL, NULL, NULL));
     TRY(envelope_drop(rq->db, p.id));
     TRY(provider_delete(rq->db, p.id));

@@ -8,6 +8,7 @@
 #include "auth/outbound.h"
 #include "auth/principal.h"
 #include "auth/session.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -144,6 +145,7 @@ enum err delete_workload_identity(struct request *rq)
 
     request_object(rq, "workload-identities/%s", rq->args[0]);
     TRY(workload_find(rq->db, rq->args[0], &t));
+    audit_before(rq, workload_fields, &t);
     TRY(workload_delete(rq->db, t.id));
     return request_reply_empty(rq);
 }

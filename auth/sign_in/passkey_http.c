@@ -7,6 +7,7 @@
 #include "auth/sign_in/password.h"
 #include "auth/sign_in/second_factor.h"
 #include "auth/sign_in/totp_store.h"
+#include "lineage/audit.h"
 
 #include <string.h>
 
@@ -85,6 +86,19 @@ enum err post_my_passkey(struct request *rq)
     return second_factor_reply(rq, n.passkey.synced ? "pwd swk pop mfa" : "pwd hwk pop mfa", more);
 }
 
+static enum err note_before(struct request *rq)
+{
+    const struct passkey *all;
+    struct rows rows;
+
+    TRY(passkey_list(rq->db, rq->caller.id, &rows));
+    all = rows.items;
+    for (size_t i = 0; i < rows.count; i++)
+        if (strcmp(all[i].id, rq->args[0]) == 0)
+            audit_before(rq, passkey_fields, &all[i]);
+    return OK;
+}
+
 /* PATCH /v1/me/passkeys/{passkey} */
 enum err patch_my_passkey(struct request *rq)
 {
@@ -96,6 +110,7 @@ enum err patch_my_passkey(struct request *rq)
     TRY(second_factor_person(rq));
     if (!id_valid(rq->args[0]))
         return ERR_NOT_FOUND;
+    TRY(note_before(rq));
     TRY(passkey_rename(rq->db, rq->caller.id, rq->args[0], b.name, &p));
     return request_reply(rq, passkey_fields, &p);
 }
@@ -105,6 +120,7 @@ static enum err take_away(struct request *rq)
     request_object(rq, "users/%s", rq->caller.name);
     request_audit(rq, "passkey", json_string(rq->args[0]));
     request_status(rq, 204);
+    TRY(note_before(rq));
     return passkey_delete(rq->db, rq->caller.id, rq->args[0]);
 }
 

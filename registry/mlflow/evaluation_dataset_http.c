@@ -2,6 +2,7 @@
 #include "registry/mlflow/evaluation_dataset.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/mlflow.h"
 #include "registry/mlflow/run_http.h"
@@ -87,6 +88,16 @@ static enum err reply_dataset(struct request *rq, const char *id)
     return mlflow_reply(rq, json);
 }
 
+/* For the audit entry: the dataset as clients are shown it. */
+static enum err note(struct request *rq, const char *id, void (*as)(struct request *, const char *))
+{
+    const char *json = NULL;
+
+    TRY(evaluation_absent(rq, evaluation_get(rq->db, auth_project_id(rq), id, &json)));
+    as(rq, json);
+    return OK;
+}
+
 /* POST …/datasets/create */
 enum err post_mlflow_evaluation(struct request *rq)
 {
@@ -125,6 +136,7 @@ enum err delete_mlflow_evaluation(struct request *rq)
     const char *id;
 
     TRY(evaluation_of_path(rq, &id));
+    TRY(note(rq, id, audit_before_text));
     TRY(evaluation_absent(rq, evaluation_delete(rq->db, auth_project_id(rq), id)));
     return mlflow_reply_empty(rq);
 }
@@ -139,6 +151,7 @@ enum err patch_mlflow_evaluation_tags(struct request *rq)
     TRY(evaluation_of_path(rq, &id));
     TRY(mlflow_need(rq, "tags", 1 << 20, &text));
     TRY(read_tags(rq, text, &tags));
+    TRY(note(rq, id, audit_before_text));
     TRY(evaluation_absent(
         rq, evaluation_tag(rq->db, auth_project_id(rq), id, tags, NULL, rq->caller.id)));
     return reply_dataset(rq, id);
@@ -150,8 +163,10 @@ enum err delete_mlflow_evaluation_tag(struct request *rq)
     const char *id;
 
     TRY(evaluation_of_path(rq, &id));
+    TRY(note(rq, id, audit_before_text));
     TRY(evaluation_absent(
         rq, evaluation_tag(rq->db, auth_project_id(rq), id, NULL, rq->args[1], rq->caller.id)));
+    TRY(note(rq, id, audit_after_text));
     return mlflow_reply_empty(rq);
 }
 

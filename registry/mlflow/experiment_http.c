@@ -2,6 +2,7 @@
 #include "registry/mlflow/experiment.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/mlflow.h"
 
@@ -77,6 +78,16 @@ enum err post_mlflow_experiment(struct request *rq)
     return mlflow_reply(rq, arena_printf(rq->arena, "{\"experiment_id\":\"%lld\"}", (long long)id));
 }
 
+/* For the audit entry: the experiment as clients are shown it. */
+static enum err note(struct request *rq, int64_t id, void (*as)(struct request *, const char *))
+{
+    const char *json = NULL;
+
+    TRY(absent(rq, experiment_get(rq->db, auth_project_id(rq), id, &json), id));
+    as(rq, json);
+    return OK;
+}
+
 /* POST …/experiments/update */
 enum err post_mlflow_experiment_update(struct request *rq)
 {
@@ -86,10 +97,12 @@ enum err post_mlflow_experiment_update(struct request *rq)
 
     TRY(id_of(rq, &id));
     TRY(mlflow_need(rq, "new_name", NAME_MAX_BYTES, &name));
+    TRY(note(rq, id, audit_before_text));
     e = experiment_rename(rq->db, auth_project_id(rq), id, name);
     if (e == ERR_EXISTS)
         return fail(rq, e, "Experiment(name=%s) already exists.", name);
     TRY(absent(rq, e, id));
+    TRY(note(rq, id, audit_after_text));
     return mlflow_reply_empty(rq);
 }
 
@@ -98,7 +111,9 @@ static enum err move(struct request *rq, const char *stage)
     int64_t id;
 
     TRY(id_of(rq, &id));
+    TRY(note(rq, id, audit_before_text));
     TRY(absent(rq, experiment_set_stage(rq->db, auth_project_id(rq), id, stage), id));
+    TRY(note(rq, id, audit_after_text));
     return mlflow_reply_empty(rq);
 }
 
@@ -126,7 +141,9 @@ enum err post_mlflow_experiment_tag(struct request *rq)
     TRY(mlflow_key_check(rq, "key", key));
     TRY(mlflow_text(rq, "value", 1 << 20, &value));
     value = value == NULL ? "" : mlflow_cut(rq->arena, value, TAG_VALUE_MAX);
+    TRY(note(rq, id, audit_before_text));
     TRY(absent(rq, experiment_set_tag(rq->db, auth_project_id(rq), id, key, value), id));
+    TRY(note(rq, id, audit_after_text));
     return mlflow_reply_empty(rq);
 }
 
@@ -139,9 +156,11 @@ enum err post_mlflow_experiment_tag_delete(struct request *rq)
 
     TRY(id_of(rq, &id));
     TRY(mlflow_need(rq, "key", MLFLOW_KEY_MAX, &key));
+    TRY(note(rq, id, audit_before_text));
     e = experiment_set_tag(rq->db, auth_project_id(rq), id, key, NULL);
     if (e == ERR_NOT_FOUND)
         return fail(rq, e, "No tag with name: %s in experiment with id %lld", key, (long long)id);
     TRY(e);
+    TRY(note(rq, id, audit_after_text));
     return mlflow_reply_empty(rq);
 }

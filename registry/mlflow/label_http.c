@@ -57,6 +57,13 @@ static enum err find_asset(struct request *rq, struct asset *a)
     return strcmp(a->state, "active") == 0 ? OK : ERR_NOT_FOUND;
 }
 
+static json_t *label_json(const struct levels *levels, const struct label *l)
+{
+    return json_pack("{s:s,s:o*,s:o,s:s*}", "level", level_name(levels, l->level), "purposes",
+                     l->limited ? texts_json(&l->purposes) : NULL, "sources",
+                     texts_json(&l->sources), "set_at", l->set_at);
+}
+
 static enum err reply_label(struct request *rq, const char *asset_id)
 {
     struct levels levels;
@@ -64,10 +71,7 @@ static enum err reply_label(struct request *rq, const char *asset_id)
 
     TRY(lattice_load(rq->db, &levels));
     TRY(label_find(rq->db, asset_id, &l));
-    return request_reply_json(rq, json_pack("{s:s,s:o*,s:o,s:s*}", "level",
-                                            level_name(&levels, l.level), "purposes",
-                                            l.limited ? texts_json(&l.purposes) : NULL, "sources",
-                                            texts_json(&l.sources), "set_at", l.set_at));
+    return request_reply_json(rq, label_json(&levels, &l));
 }
 
 /* GET …/{models|datasets}/{name}/classification */
@@ -167,6 +171,7 @@ enum err put_label(struct request *rq)
     }
     if (sinks(&from, &to))
         return ask_another(rq, &a, &from, &to, b.reason);
+    request_audit(rq, "before", label_json(&levels, &from));
     TRY(label_put(rq->db, a.id, &to, rq->caller.id));
     return reply_label(rq, a.id);
 }
@@ -212,15 +217,21 @@ static enum err may_decide(struct request *rq, const struct declassification *d)
 
 static enum err carry_out(struct request *rq, const struct declassification *d)
 {
-    struct label now;
+    struct levels levels;
+    struct label now, then;
 
+    TRY(lattice_load(rq->db, &levels));
     TRY(label_find(rq->db, d->asset_id, &now));
     if (now.level != d->from_level)
         return fail(rq, ERR_CONFLICT, "%s has been classified anew since this was asked", d->asset);
-    return label_put(
+    request_audit(rq, "before", label_json(&levels, &now));
+    TRY(label_put(
         rq->db, d->asset_id,
         &(struct label){.level = d->level, .limited = d->limited, .purposes = d->purposes},
-        rq->caller.id);
+        rq->caller.id));
+    TRY(label_find(rq->db, d->asset_id, &then));
+    request_audit(rq, "after", label_json(&levels, &then));
+    return OK;
 }
 
 /* POST /v1/projects/{project}/declassifications/{declassification}/decision */

@@ -2,6 +2,7 @@
 #include "registry/mlflow/logged_model.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/artifact.h"
 #include "registry/mlflow/linked.h"
@@ -148,9 +149,12 @@ enum err patch_mlflow_logged_model(struct request *rq)
 /* DELETE …/logged-models/{model_id} */
 enum err delete_mlflow_logged_model(struct request *rq)
 {
+    const char *json = NULL;
     const char *id;
 
     TRY(id_of_path(rq, &id));
+    TRY(absent(rq, logged_model_get(rq->db, auth_project_id(rq), id, &json), rq->args[0]));
+    audit_before_text(rq, json);
     TRY(absent(rq, logged_model_delete(rq->db, auth_project_id(rq), id), rq->args[0]));
     return mlflow_reply_empty(rq);
 }

@@ -2,6 +2,7 @@
 #include "registry/mlflow/registered_model_http.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/alias.h"
 #include "registry/approval.h"
 #include "registry/asset.h"
@@ -84,11 +85,22 @@ static enum err wait_for(struct request *rq, const struct version *v, const char
                                        alias, approval, (long long)v->number));
 }
 
+static enum err note_before(struct request *rq, const struct alias_move *m)
+{
+    struct alias was;
+    enum err e = alias_find(rq->db, m->asset_id, m->alias, &was);
+
+    if (e == OK)
+        audit_before(rq, alias_fields, &was);
+    return e == ERR_NOT_FOUND ? OK : e;
+}
+
 static enum err move(struct request *rq)
 {
     struct alias_move m = {.by = rq->caller.id};
     struct rules rules;
     struct version v;
+    struct alias now;
     enum err e;
 
     TRY(alias_name(rq, &m.alias));
@@ -108,7 +120,10 @@ static enum err move(struct request *rq)
             return wait_for(rq, &v, m.alias, &rules);
         TRY(e);
     }
+    TRY(note_before(rq, &m));
     TRY(alias_set(rq->db, &m));
+    TRY(alias_find(rq->db, m.asset_id, m.alias, &now));
+    audit_after_as(rq, alias_fields, &now);
     return mlflow_reply_empty(rq);
 }
 
@@ -162,6 +177,7 @@ enum err delete_mlflow_alias(struct request *rq)
                     "the alias %s rests on approval %s; that has to be revoked to take it away",
                     m.alias, now.approval);
     m.asset_id = a.id;
+    audit_before(rq, alias_fields, &now);
     TRY(alias_remove(rq->db, &m));
     return mlflow_reply_empty(rq);
 }

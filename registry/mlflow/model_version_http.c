@@ -2,6 +2,7 @@
 #include "registry/mlflow/registered_model_http.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/alias.h"
 #include "registry/asset.h"
 #include "registry/handlers.h"
@@ -67,10 +68,12 @@ enum err patch_mlflow_model_version(struct request *rq)
     struct version v;
 
     TRY(model_version_of(rq, &v));
+    audit_before(rq, version_fields, &v);
     TRY(mlflow_text(rq, "description", DESCRIPTION_LONGEST, &v.description));
     if (v.description == NULL)
         v.description = "";
     TRY(version_update(rq->db, &v));
+    audit_after_as(rq, version_fields, &v);
     return model_version_reply(rq, &v);
 }
 
@@ -109,6 +112,7 @@ enum err delete_mlflow_model_version(struct request *rq)
         return fail(rq, ERR_CONFLICT, "endpoint %s serves it; undeploy it first", endpoint);
     if (e != ERR_NOT_FOUND)
         return e;
+    audit_before(rq, version_fields, &v);
     TRY(let_go(rq, &v));
     TRY(version_delete(rq->db, &v));
     return mlflow_reply_empty(rq);
@@ -123,8 +127,10 @@ enum err post_mlflow_model_version_tag(struct request *rq)
 
     TRY(model_version_of(rq, &v));
     TRY(registered_tag(rq, v.kind, &name, &value));
+    audit_before(rq, version_fields, &v);
     TRY(tags_change(rq, v.tags, name, value, &v.tags));
     TRY(version_update(rq->db, &v));
+    audit_after_as(rq, version_fields, &v);
     return mlflow_reply_empty(rq);
 }
 
@@ -138,8 +144,10 @@ enum err delete_mlflow_model_version_tag(struct request *rq)
     TRY(registered_tag(rq, v.kind, &name, NULL));
     if (json_object_get(v.tags, name) == NULL)
         return mlflow_reply_empty(rq);
+    audit_before(rq, version_fields, &v);
     TRY(tags_change(rq, v.tags, name, NULL, &v.tags));
     TRY(version_update(rq->db, &v));
+    audit_after_as(rq, version_fields, &v);
     return mlflow_reply_empty(rq);
 }
 
@@ -204,6 +212,7 @@ static enum err transit(struct request *rq)
     struct transition t;
     struct rules rules;
     struct version v;
+    const char *was;
     enum err e;
 
     TRY(model_version_of(rq, &v));
@@ -222,6 +231,8 @@ static enum err transit(struct request *rq)
             return wait_for(rq, &t, &v, &rules);
         TRY(e);
     }
+    TRY(model_version_show(rq->db, v.id, &was));
+    audit_before_text(rq, was);
     TRY(stage_set(rq->db, &t.move));
     return model_version_reply(rq, &v);
 }

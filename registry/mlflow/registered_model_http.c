@@ -2,6 +2,7 @@
 #include "registry/mlflow/registered_model_http.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/asset.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/mlflow.h"
@@ -141,10 +142,12 @@ enum err patch_mlflow_registered_model(struct request *rq)
     struct asset a;
 
     TRY(lock(rq, &key, &a));
+    audit_before(rq, asset_fields, &a);
     TRY(mlflow_text(rq, "description", DESCRIPTION_LONGEST, &a.description));
     if (a.description == NULL)
         a.description = "";
     TRY(asset_update(rq->db, &a));
+    audit_after_as(rq, asset_fields, &a);
     return reply_model(rq, &key);
 }
 
@@ -170,10 +173,13 @@ enum err post_mlflow_registered_model_rename(struct request *rq)
                     what);
     if (e != ERR_NOT_FOUND)
         return e;
+    audit_before(rq, asset_fields, &a);
     e = registered_model_rename(rq->db, &a, other.asset, rq->caller.id);
     if (e == ERR_EXISTS)
         return fail(rq, e, "Registered Model (name=%s) already exists.", other.asset);
     TRY(e);
+    a.name = other.asset;
+    audit_after_as(rq, asset_fields, &a);
     return reply_model(rq, &other);
 }
 
@@ -192,6 +198,7 @@ enum err delete_mlflow_registered_model(struct request *rq)
                     endpoint);
     if (e != ERR_NOT_FOUND)
         return e;
+    audit_before(rq, asset_fields, &a);
     TRY(asset_set_state(rq->db, &a, "deleted"));
     return mlflow_reply_empty(rq);
 }
@@ -224,8 +231,10 @@ enum err post_mlflow_registered_model_tag(struct request *rq)
 
     TRY(lock(rq, &key, &a));
     TRY(registered_tag(rq, key.kind, &name, &value));
+    audit_before(rq, asset_fields, &a);
     TRY(tags_change(rq, a.tags, name, value, &a.tags));
     TRY(asset_update(rq->db, &a));
+    audit_after_as(rq, asset_fields, &a);
     return mlflow_reply_empty(rq);
 }
 
@@ -240,8 +249,10 @@ enum err delete_mlflow_registered_model_tag(struct request *rq)
     TRY(registered_tag(rq, key.kind, &name, NULL));
     if (json_object_get(a.tags, name) == NULL)
         return mlflow_reply_empty(rq);
+    audit_before(rq, asset_fields, &a);
     TRY(tags_change(rq, a.tags, name, NULL, &a.tags));
     TRY(asset_update(rq->db, &a));
+    audit_after_as(rq, asset_fields, &a);
     return mlflow_reply_empty(rq);
 }
 

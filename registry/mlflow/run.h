@@ -56,6 +56,8 @@ struct run_change {
 };
 MUST_CHECK enum err run_update(struct db *db, const char *project_id, const char *id,
                                const struct run_change *c, const char **json);
+MUST_CHECK enum err run_stage(struct db *db, const char *project_id, const char *id,
+                              const char **stage);
 MUST_CHECK enum err run_set_stage(struct db *db, const char *project_id, const char *id,
                                   const char *stage);
 MUST_CHECK enum err run_remove_tag(struct db *db, const char *project_id, const char *id,

@@ -228,10 +228,13 @@ enum err post_mlflow_run_update(struct request *rq)
 
 static enum err move(struct request *rq, const char *stage)
 {
-    const char *id;
+    const char *id, *was = NULL;
 
     TRY(run_of_request(rq, &id));
+    TRY(run_absent(rq, run_stage(rq->db, auth_project_id(rq), id, &was), id));
     TRY(run_absent(rq, run_set_stage(rq->db, auth_project_id(rq), id, stage), id));
+    request_audit(rq, "before", json_pack("{s:s}", "lifecycle_stage", was));
+    request_audit(rq, "after", json_pack("{s:s}", "lifecycle_stage", stage));
     return mlflow_reply_empty(rq);
 }
 

@@ -55,6 +55,13 @@ enum err run_update(struct db *db, const char *project_id, const char *id,
                               P_TEXT(c->name)));
 }
 
+QUERY(run_stage_now, "SELECT r.stage FROM run r" OF_RUN " FOR UPDATE OF r");
+
+enum err run_stage(struct db *db, const char *project_id, const char *id, const char **stage)
+{
+    return mlflow_json(db, &run_stage_now, stage, PARAMS(P_TEXT(project_id), P_TEXT(id)));
+}
+
 QUERY(run_stage_sql, "UPDATE run r SET stage = $3, deleted_ms = CASE WHEN $3 = 'deleted'"
                      " THEN (extract(epoch FROM clock_timestamp()) * 1000)::bigint END" OF_RUN);
 

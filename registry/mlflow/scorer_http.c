@@ -2,6 +2,7 @@
 #include "registry/mlflow/scorer.h"
 
 #include "auth/auth.h"
+#include "lineage/audit.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/mlflow.h"
 #include "registry/reply.h"
@@ -126,9 +127,13 @@ enum err get_mlflow_scorer(struct request *rq)
 /* DELETE …/scorers/delete */
 enum err delete_mlflow_scorer(struct request *rq)
 {
+    const char *json = NULL;
     struct key k;
 
     TRY(read_key(rq, &k));
+    TRY(absent(rq, scorer_versions(rq->db, auth_project_id(rq), k.experiment_id, k.name, &json),
+               &k));
+    audit_before_text(rq, json);
     TRY(absent(rq, scorer_delete(rq->db, auth_project_id(rq), k.experiment_id, k.name, k.version),
                &k));
     return mlflow_reply_empty(rq);

@@ -3,6 +3,7 @@
 
 #include "auth/auth.h"
 #include "auth/outbound.h"
+#include "lineage/audit.h"
 #include "registry/handlers.h"
 #include "registry/mlflow/mlflow.h"
 #include "registry/reply.h"
@@ -146,6 +147,15 @@ static enum err reply_webhook(struct request *rq, const char *id)
     return mlflow_reply(rq, json);
 }
 
+static enum err note_before(struct request *rq)
+{
+    const char *json;
+
+    TRY(absent(rq, webhook_show(rq->db, auth_project_id(rq), rq->args[0], &json), rq->args[0]));
+    audit_before_text(rq, json);
+    return OK;
+}
+
 /* POST …/webhooks */
 enum err post_mlflow_webhook(struct request *rq)
 {
@@ -193,6 +203,7 @@ enum err patch_mlflow_webhook(struct request *rq)
     request_object(rq, "webhooks/%s", rq->args[0]);
     TRY(absent(rq, webhook_find(rq->db, auth_project_id(rq), rq->args[0], &w), rq->args[0]));
     TRY(read_webhook(rq, &w));
+    TRY(note_before(rq));
     TRY(webhook_update(rq->db, &w));
     return reply_webhook(rq, w.id);
 }
@@ -201,6 +212,7 @@ enum err patch_mlflow_webhook(struct request *rq)
 enum err delete_mlflow_webhook(struct request *rq)
 {
     request_object(rq, "webhooks/%s", rq->args[0]);
+    TRY(note_before(rq));
     TRY(absent(rq, webhook_delete(rq->db, auth_project_id(rq), rq->args[0]), rq->args[0]));
     return mlflow_reply_empty(rq);
 }

@@ -11,6 +11,7 @@ import pytest
 from authenticator import BE, BS, EDDSA, ES256, RS256, UP, UV, Passkey, b64, cbor
 from oauth import AUTHORIZE, App, Browser, answer
 from service import Client, Service, World, person
+from test_audit_changes import changes
 
 counter = iter(range(1000))
 
@@ -129,10 +130,12 @@ def test_several_passkeys_are_listed_named_and_removed(world):
     assert [p["name"] for p in listed] == ["key", "phone"]
     path = f"/v1/me/passkeys/{listed[1]['id']}"
     assert ann.ok("PATCH", path, {"name": "old phone"})["name"] == "old phone"
+    assert changes(world, "patch_my_passkey") == {"name": ("phone", "old phone")}
     assert newcomer(world).patch(path, {"name": "mine"}).status_code == 404
     stranger = newcomer(world)
     assert stranger.delete(path).status_code == 404
     assert ann.delete(path).status_code == 204
+    assert changes(world, "delete_my_passkey")["name"] == ("old phone", None)
     ceremony, options = ask(ann)
     assert show(ann, ceremony, second.get(options)).status_code == 403
     assert ann.delete(f"/v1/me/passkeys/{listed[0]['id']}").status_code == 204
