@@ -118,6 +118,23 @@ def test_what_keeps_secrets_shows_none(world):
     assert "hunter-" not in told and made["token"] not in told
 
 
+@shows("delete_share", "put_bundle_origin", "delete_bundle_origin")
+def test_what_crosses_borders(world):
+    admin, owner = world.admin, world["project-owner"]
+    admin.ok("PUT", "/v1/projects/claims", {})
+    admin.ok("POST", "/v1/bindings", {"principal": "the-project-owner", "role": "project-owner", "scope": "project", "project": "claims"})
+    owner.ok("PUT", P + "/datasets/lent", {})
+    offer = owner.ok("POST", P + "/shares", {"asset": "datasets/lent", "with": "claims", "reason": "to train on"})
+    owner.ok("DELETE", f"{P}/shares/{offer['id']}")
+    assert changes(world, "delete_share") == {"state": (offer["state"], "ended")}
+    keys = [world.foreign_admin.get("/v1/audit/log/vkey").text.strip(), world.admin.get("/v1/audit/log/vkey").text.strip()]
+    for key in keys:
+        admin.ok("PUT", "/v1/bundle-origins/far", {"vkey": key})
+    assert changes(world, "put_bundle_origin")["vkey"] == tuple(keys)
+    admin.ok("DELETE", "/v1/bundle-origins/far")
+    assert changes(world, "delete_bundle_origin")["vkey"] == (keys[1], None)
+
+
 @shows("put_label", "delete_version", "delete_version_tag", "put_asset", "delete_deployment")
 def test_assets(world):
     owner, scientist = world["project-owner"], world["data-scientist"]
