@@ -150,6 +150,23 @@ void proto_float(struct text *t, uint32_t field, float x)
     text_add(t, bytes, sizeof(bytes));
 }
 
+void proto_fixed64(struct text *t, uint32_t field, uint64_t number)
+{
+    char bytes[sizeof(number)];
+
+    memcpy(bytes, &number, sizeof(number));
+    put_tag(t, field, PROTO_FIXED64);
+    text_add(t, bytes, sizeof(bytes));
+}
+
+void proto_double(struct text *t, uint32_t field, double x)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &x, sizeof(bits));
+    proto_fixed64(t, field, bits);
+}
+
 void proto_message(struct text *t, uint32_t field, struct text *message)
 {
     proto_bytes(t, field, message->data == NULL ? "" : message->data, message->length);

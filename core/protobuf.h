@@ -41,6 +41,8 @@ void proto_number(struct text *t, uint32_t field, uint64_t number);
 void proto_bytes(struct text *t, uint32_t field, const void *data, size_t length);
 void proto_string(struct text *t, uint32_t field, const char *s);
 void proto_float(struct text *t, uint32_t field, float x);
+void proto_double(struct text *t, uint32_t field, double x);
+void proto_fixed64(struct text *t, uint32_t field, uint64_t number);
 /* The text as a message inside t; frees it. */
 void proto_message(struct text *t, uint32_t field, struct text *message);
 

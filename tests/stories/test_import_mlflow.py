@@ -373,6 +373,19 @@ def test_a_lie_about_files_is_named_and_nothing_is_taken(importer, source, lie, 
     assert [f["path"] for f in importer.tracker.ok("GET", "/api/2.0/mlflow-artifacts/artifacts", {"path": place})["files"]] == ["good"]
 
 
+def test_a_file_without_end_or_size_is_left(importer, source):
+    run, = fresh(1)
+    source.experiment("1", "endless")
+    source.run("1", run)
+    source.answers["/api/2.0/mlflow/artifacts/list"] = lambda query, body: fake_mlflow.ok({"files": [
+        {"path": "endless", "is_dir": False, "file_size": 1000}, {"path": "empty", "is_dir": False}]})
+    where = f"/api/2.0/mlflow-artifacts/artifacts/1/{run}/artifacts/"
+    source.answers[where + "endless"] = lambda query, body: (200, {"Content-Length": str(1 << 40)}, b"x" * 100_000)
+    source.answers[where + "empty"] = lambda query, body: (200, {}, b"")
+    told = importer.run(source, code=4)
+    assert told.whys == ["the file is larger than its listing says"] and told.counts["files"] == (2, 1, 1)
+
+
 def test_folders_without_end_are_left(importer, source):
     run, = fresh(1)
     source.experiment("1", "deep")

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import itertools
+import json
 import secrets
 
 import otlp
@@ -143,6 +144,69 @@ def test_packed_spans_and_partial_success(traces):
     assert reply.status_code == 200
     assert reply.content == otlp.field(1, otlp.field(1, 2) + otlp.field(2, "span_id is not 8 bytes"))
     assert len(traces.whole(otlp.name_of(trace))["spans"]) == 2
+
+
+def test_spans_as_json_are_the_same_spans(traces):
+    """OTLP/HTTP's JSON: hexadecimal ids, 64-bit integers as texts or numbers, enumerations as numbers."""
+    experiment, trace = traces.experiment(), secrets.token_hex(16)
+    attributes = [{"key": "s", "value": {"stringValue": "ü\n"}}, {"key": "b", "value": {"boolValue": True}},
+                  {"key": "i", "value": {"intValue": "-9007199254740993"}}, {"key": "n", "value": {"intValue": 7}},
+                  {"key": "d", "value": {"doubleValue": 0.1}}, {"key": "nan", "value": {"doubleValue": "NaN"}},
+                  {"key": "x", "value": {"bytesValue": "AAEC"}}, {"key": "l", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {}]}}},
+                  {"key": "m", "value": {"kvlistValue": {"values": [{"key": "k", "value": {"intValue": 1}}]}}}]
+    root = {"traceId": trace.upper(), "spanId": "0000000000000001", "name": "root", "kind": 2, "startTimeUnixNano": "1700000000000000001",
+            "endTimeUnixNano": 1700000000500000001, "attributes": attributes, "status": {"code": 2, "message": "no"}, "unknown": {"a": [1]},
+            "events": [{"timeUnixNano": "1700000000000000002", "name": "e", "attributes": attributes[:1]}],
+            "links": [{"traceId": trace, "spanId": "0000000000000009"}], "parentSpanId": ""}
+    child = {"traceId": trace, "spanId": "0000000000000002", "parentSpanId": "0000000000000001", "name": "child",
+             "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+    def send(*spans, **headers):
+        body = {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"scope": {"name": "x"}, "spans": spans}]}]}
+        return traces.send(experiment, data=json.dumps(body).encode(), **{"Content-Type": "application/json; charset=utf-8", **headers})
+    reply = send(root, child)
+    assert reply.status_code == 200 and reply.json() == {} and reply.headers["Content-Type"].startswith("application/json"), reply.text
+    spans = {s["name"]: s for s in traces.whole("tr-" + trace)["spans"]}
+    assert len(spans) == 2 and spans["root"]["start_time_unix_nano"] == 1700000000000000001, spans
+    said = {a["key"]: a["value"] for a in spans["root"]["attributes"]}
+    assert said["i"] == {"int_value": -9007199254740993} and said["d"] == {"double_value": 0.1} and said["s"] == {"string_value": "ü\n"}
+    assert said["l"]["array_value"]["values"][0] == {"string_value": "a"} and said["nan"] == {"string_value": "NaN"}
+    assert said["x"] == {"string_value": "AAEC"} and spans["root"]["status"]["message"] == "no"
+
+    wrong = [{**child, "spanId": "xyz"}, {**child, "traceId": "0" * 32}, {**child, "parentSpanId": "no id"}, {**child, "spanId": "00"}]
+    reply = send({**child, "spanId": "0000000000000003"}, *wrong)
+    assert reply.status_code == 200 and reply.json()["partialSuccess"]["rejectedSpans"] == "4", reply.text
+    assert len(traces.whole("tr-" + trace)["spans"]) == 3
+
+
+BAD_JSON = {
+    "nothing": "", "a list": "[]", "no spans": '{"resourceSpans":[]}', "not closed": '{"resourceSpans":[', "not a list": '{"resourceSpans":{}}',
+    "a member twice": '{"resourceSpans":[],"resourceSpans":[]}', "spans that are numbers": '{"resourceSpans":[{"scopeSpans":[{"spans":[5]}]}]}',
+    "protobuf": otlp.request(otlp.span(1, 1)).decode("latin1"),
+    **{f"a span whose {k} is {v}": json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [
+        {"traceId": "1" * 32, "spanId": "1" * 16, "name": "x", "startTimeUnixNano": "1", "endTimeUnixNano": "2", k: v}]}]}]})
+       for k, v in (("name", 5), ("startTimeUnixNano", "now"), ("startTimeUnixNano", "-1"), ("endTimeUnixNano", 1.5), ("kind", "x"),
+                    ("attributes", [{"key": "k", "value": {"intValue": "9" * 30}}]), ("attributes", [{"key": "k", "value": {"bytesValue": "*"}}]),
+                    ("attributes", [{"key": "k", "value": {"boolValue": "true"}}]), ("attributes", [5]), ("status", []), ("traceId", 7))},
+}
+
+
+@pytest.mark.parametrize("body", BAD_JSON.values(), ids=BAD_JSON)
+def test_malformed_json_spans_are_refused_whole(world, traces, body):
+    with world.service.unchanged():
+        reply = traces.send("0", data=body.encode("latin1"), **{"Content-Type": "application/json"})
+        assert reply.status_code == 400 and reply.json()["error_code"] == "INVALID_PARAMETER_VALUE", reply.text
+
+
+def test_bombs_of_json_spans(world, traces):
+    def deep(levels):
+        value = '{"arrayValue":{"values":[' * levels + "{}" + "]}}" * levels
+        return ('{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"' + "1" * 32 + '","spanId":"' + "1" * 16
+                + '","attributes":[{"key":"k","value":' + value + "}]}]}]}]}").encode()
+    with world.service.unchanged():
+        for body, status in ((deep(100), 400), (deep(20000), 400), (b"[" * 100000, 400), (b" " * (5 << 20), 413),
+                             (gzip.compress(b" " * (80 << 20)), 413)):
+            packed = {"Content-Encoding": "gzip"} if body[:2] == b"\x1f\x8b" else {}
+            assert traces.send("0", data=body, **{"Content-Type": "application/json", **packed}).status_code == status
 
 
 MALFORMED = {

@@ -133,8 +133,8 @@ static FILE *fetch(const struct walk *w, const json_t *item, char hex[2 * SHA256
                    int64_t *size)
 {
     const json_t *listed = json_object_get(item, "file_size");
-    int64_t most =
-        listed == NULL || json_is_null(listed) ? INT64_MAX : number_at(item, "file_size");
+    bool sized = listed != NULL && !json_is_null(listed);
+    int64_t most = sized ? number_at(item, "file_size") : SIZE_UNSAID;
     const char *path = text_at(item, "path");
     FILE *file = spool_open();
     struct digest d;

@@ -294,7 +294,7 @@ bool source_file(const struct cli *c, struct source *s, const char *path, FILE *
     struct answer a = {.source = s, .file = out, .left = most};
 
     *why = exchange(c, s, path, NULL, &a);
-    if (*why == NULL && a.left > 0 && most != INT64_MAX)
+    if (*why == NULL && a.left > 0 && most != SIZE_UNSAID)
         *why = "the file is shorter than its listing says";
     text_free(&a.body);
     return *why == NULL;

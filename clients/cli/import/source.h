@@ -11,7 +11,10 @@
  * and no URI that it names is. An answer is at most 64 MiB of JSON; files go to a sink. */
 struct source;
 
-enum { SOURCE_ANSWER_MAX = 64 << 20 };
+/* SIZE_UNSAID: how much is taken of a file whose size is not said; MLflow leaves out that of empty
+ * ones.
+ */
+enum { SOURCE_ANSWER_MAX = 64 << 20, SIZE_UNSAID = 1 << 30 };
 
 /* Dies unless uri is http or https, without user or query, and credentials
  * (MLFLOW_SOURCE_TOKEN, or MLFLOW_SOURCE_USERNAME and _PASSWORD) are kept from the open network. */
