@@ -12,22 +12,22 @@
 /* Entry, payload and the note that it is not in the tree yet, in one statement, which fails when a
  * key was destroyed meanwhile. An erasure that is not committed yet is not waited for: what it does
  * not see, it silences all the same. */
+/* clang-format off */
 #define LIVE_KEY(n)                                                                                \
-    "coalesce((SELECT k.id FROM audit_subject_key k WHERE k.tenant_id = $1::uuid AND k.id = " n    \
-    "::uuid AND k.wrapped IS NOT NULL), audit_key_gone(" n "::uuid))"
-QUERY(audit_insert,
-      "WITH entry AS (INSERT INTO audit_entry (tenant_id, id, at, actor, action, project, object,"
-      "                                        outcome, request_id, leaf, leaf_hash)"
-      "  VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-      "  RETURNING tenant_id, seq, leaf_hash),"
-      " payload AS (INSERT INTO audit_payload (tenant_id, id, key_id, about_id, sealed)"
-      "  VALUES ($1::uuid, $2::uuid, " LIVE_KEY("$12") ", CASE WHEN $13::uuid IS NOT NULL "
-                                                       "THEN " LIVE_KEY(
-                                                           "$13") " END, $14))"
-                                                                  " INSERT INTO audit_pending "
-                                                                  "(tenant_id, seq, leaf_hash)"
-                                                                  "  SELECT tenant_id, seq, "
-                                                                  "leaf_hash FROM entry");
+    "coalesce((SELECT k.id FROM audit_subject_key k WHERE k.tenant_id = $1::uuid"                  \
+    "  AND k.id = " n "::uuid AND k.wrapped IS NOT NULL), audit_key_gone(" n "::uuid))"
+#define AUDIT_INSERT(about)                                                                        \
+    "WITH entry AS (INSERT INTO audit_entry (tenant_id, id, at, actor, action, project, object,"   \
+    "                                        outcome, request_id, leaf, leaf_hash)"                \
+    "  VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11)"                          \
+    "  RETURNING tenant_id, seq, leaf_hash),"                                                      \
+    " payload AS (INSERT INTO audit_payload (tenant_id, id, key_id, sealed, about_id)"             \
+    "  VALUES ($1::uuid, $2::uuid, " LIVE_KEY("$12") ", $13, " about "))"                          \
+    " INSERT INTO audit_pending (tenant_id, seq, leaf_hash)"                                       \
+    "  SELECT tenant_id, seq, leaf_hash FROM entry"
+/* clang-format on */
+QUERY(audit_insert, AUDIT_INSERT("NULL"));
+QUERY(audit_insert_about, AUDIT_INSERT(LIVE_KEY("$14"))); /* under two keys */
 
 enum err audit_record(struct db *db, const struct audit_event *event, struct audit_receipt *receipt)
 {
@@ -40,13 +40,14 @@ enum err audit_record(struct db *db, const struct audit_event *event, struct aud
         memcpy(receipt->id, m.id, sizeof(receipt->id));
         hex_encode(m.hash.bytes, SHA256_SIZE, receipt->leaf);
     }
-    return db_defer(db, &audit_insert,
-                    PARAMS(P_TEXT(db->tenant), P_TEXT(m.id), P_TEXT(m.at), P_TEXT(m.actor),
-                           P_TEXT(event->action), P_TEXT(m.project), P_TEXT(m.object),
-                           P_TEXT(err_slug(event->outcome)), P_TEXT(event->request), P_TEXT(m.leaf),
-                           P_BYTES(m.hash.bytes, SHA256_SIZE), P_TEXT(p.key_id),
-                           P_TEXT(*p.about_id == '\0' ? NULL : p.about_id),
-                           P_BYTES(p.bytes, p.length)));
+    return db_defer(
+        db, p.keys == 2 ? &audit_insert_about : &audit_insert,
+        (const struct param[]){P_TEXT(db->tenant), P_TEXT(m.id), P_TEXT(m.at), P_TEXT(m.actor),
+                               P_TEXT(event->action), P_TEXT(m.project), P_TEXT(m.object),
+                               P_TEXT(err_slug(event->outcome)), P_TEXT(event->request),
+                               P_TEXT(m.leaf), P_BYTES(m.hash.bytes, SHA256_SIZE), P_TEXT(p.key_id),
+                               P_BYTES(p.bytes, p.length), P_TEXT(p.about_id)},
+        12 + p.keys);
 }
 
 static unsigned status_of(const struct request *rq, enum err outcome)

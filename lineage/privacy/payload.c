@@ -44,7 +44,9 @@ static enum err take_keys(struct db *db, const struct audit_made *m, struct seal
         e = subject_key_take(db, about, &second);
     if (e == OK) {
         memcpy(out->key_id, first.id, ID_SIZE);
-        (void)snprintf(out->about_id, ID_SIZE, "%s", two ? second.id : "");
+        out->keys = two ? 2 : 1;
+        if (two)
+            memcpy(out->about_id, second.id, ID_SIZE);
         combine(first.key, two ? second.key : NULL, key);
     }
     OPENSSL_cleanse(&first, sizeof(first));

@@ -11,7 +11,8 @@
 
 struct sealed_payload {
     char key_id[ID_SIZE];
-    char about_id[ID_SIZE]; /* "" when it is about who acted, or about nobody */
+    char about_id[ID_SIZE]; /* with two keys: not when it is about who acted, or about nobody */
+    size_t keys;
     const uint8_t *bytes;
     size_t length;
 };
