@@ -3,6 +3,7 @@
 
 #include "lineage/audit_store.h"
 #include "lineage/log_key.h"
+#include "lineage/privacy/leave.h"
 #include "lineage/verify.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@ struct checking {
     struct db *db;
     struct arena *arena; /* of the report; db's own is exchanged as rows are read */
     struct audit_report *report;
+    struct leave leave;
 };
 
 static void add(struct checking *c, int64_t index, const char *id, const char *what)
@@ -74,6 +76,8 @@ static enum err check_rows(struct checking *c, int64_t from, int64_t count)
         for (; expected < row->index; expected++)
             add(c, expected, NULL, "missing");
         expected = row->index + 1;
+        if (what == NULL && !leave_covers(&c->leave, row))
+            what = "erased, and nothing in the log says why";
         if (what != NULL)
             add(c, row->index, row->id, what);
     }
@@ -113,6 +117,7 @@ enum err audit_check(struct db *db, int64_t ms, struct audit_report *out)
     if (l.checkpoint == NULL)
         return ERR_NOT_FOUND;
     out->size = (int64_t)l.signed_size;
+    TRY(leave_read(db, &c.leave));
     TRY(check_tree(&c, &l));
     return check_all_rows(&c, ms);
 }

@@ -14,7 +14,8 @@ enum { AUDIT_PROBLEMS_MAX = 100 };
 struct audit_problem {
     int64_t index;    /* of the entry, or the first one meant; -1 for the log as a whole */
     const char *id;   /* of the entry; NULL where none is meant or it is gone */
-    const char *what; /* "tree: …" of tiles, places and root; else as audit_fault says */
+    const char *what; /* "tree: …" of tiles, places and root; "missing"; "erased, …", when nothing
+                       * in the log says so (privacy/leave.h); else as audit_fault says */
 };
 
 struct audit_report {

@@ -50,7 +50,7 @@ struct audit_row {
     const char *about_wrapped;
     const char *salt;    /* opened by privacy/payload.h; NULL when the payload was erased */
     const char *payload; /* likewise */
-    bool spoilt;         /* there is something, but it does not open */
+    bool spoilt;         /* what there is does not open, or the row is gone */
 };
 extern const struct field audit_row_fields[];
 

@@ -88,13 +88,13 @@ QUERY(erasure_decide, "UPDATE audit_erasure SET verdict = $3, decided_by = $4, d
                       " WHERE tenant_id = $1::uuid AND id = $2::uuid");
 QUERY(erasure_sql, "SELECT id FROM audit_erase($1::uuid, $2, $3::int)");
 
-/* "erasure\nID\nID\n…": which entries an erasure made silent. */
-static const char *list_ids(struct arena *a, const PGresult *rows)
+/* "erasure PRINCIPAL\nID\nID\n…": which entries an erasure made silent. audit_check reads it. */
+static const char *list_ids(struct arena *a, const struct subject *s, const PGresult *rows)
 {
-    struct text t = text_new((size_t)(ERASED_AT_ONCE + 1) * ID_SIZE);
+    struct text t = text_new((size_t)(ERASED_AT_ONCE + 2) * ID_SIZE);
     const char *list;
 
-    text_puts(&t, "erasure\n");
+    text_printf(&t, "erasure %s\n", s->id);
     for (int i = 0; i < PQntuples(rows); i++)
         text_printf(&t, "%s\n", PQgetvalue(rows, i, 0));
     list = arena_copy(a, t.data, t.length);
@@ -128,7 +128,7 @@ static enum err erase(struct request *rq, const struct subject *s, int64_t *coun
     for (;;) {
         TRY(db_rows(rq->db, &erasure_sql, &rows,
                     PARAMS(P_TEXT(s->id), P_TEXT(s->name), P_INT(ERASED_AT_ONCE))));
-        *statement = list_ids(rq->arena, rows);
+        *statement = list_ids(rq->arena, s, rows);
         *count += PQntuples(rows);
         if (PQntuples(rows) < ERASED_AT_ONCE)
             return OK;

@@ -75,6 +75,15 @@ enum err payload_seal(struct db *db, const struct audit_made *m, struct sealed_p
     return e;
 }
 
+const char *payload_silenced(const struct audit_row *row)
+{
+    if (row->sealed == NULL || row->key_subject == NULL)
+        return NULL;
+    if (row->key_wrapped == NULL)
+        return row->key_subject;
+    return row->about_wrapped == NULL ? row->about_subject : NULL;
+}
+
 /* ERR_NOT_FOUND when a key was destroyed. */
 static enum err open_keys(struct db *db, const struct audit_row *row, uint8_t key[SEAL_KEY])
 {
@@ -120,7 +129,7 @@ enum err payload_open(struct db *db, struct audit_row *rows, size_t count)
         enum err e;
 
         row->salt = row->payload = NULL;
-        row->spoilt = false;
+        row->spoilt = row->key_id == NULL; /* erased rows stay */
         if (row->sealed == NULL)
             continue;
         e = open_keys(db, row, key);

@@ -20,8 +20,11 @@ struct sealed_payload {
 /* In TX_WRITE of db->tenant. Errors are subject_key_take's. */
 MUST_CHECK enum err payload_seal(struct db *db, const struct audit_made *m,
                                  struct sealed_payload *out);
-/* Sets the rows' salt and payload, or spoilt for what does not open. Rows whose key is destroyed
- * stay without, as erased ones do. ERR_UNAVAILABLE when the installation's key cannot be had. */
+/* Sets the rows' salt and payload, or spoilt for what is missing or does not open. Rows whose key
+ * is destroyed stay without, as erased ones do. ERR_UNAVAILABLE when the installation's key cannot
+ * be had. */
 MUST_CHECK enum err payload_open(struct db *db, struct audit_row *rows, size_t count);
+/* Whose key's destruction silenced what the row still has; NULL when none did. */
+const char *payload_silenced(const struct audit_row *row);
 
 #endif

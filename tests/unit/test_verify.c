@@ -4,6 +4,9 @@
 #include "tests/tools/log_files.h"
 #include "tests/unit/test.h"
 
+#include <stdlib.h>
+#include <sys/stat.h>
+
 /* What the verifier said, and what the test waits for. */
 struct watched {
     unsigned problems;
@@ -125,6 +128,92 @@ static void one_bit_in_any_file_is_found_and_named(void)
             CHECK(s.entries == large.head.size || entries_file(files[i]));
             CHECK(s.entries >= large.head.size - TILE_WIDTH);
         }
+    }
+}
+
+static size_t file_size(const struct log_files *l, const char *file)
+{
+    char path[512];
+    struct stat at;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", l->directory, file);
+    return stat(path, &at) == 0 ? (size_t)at.st_size : 0;
+}
+
+/* Whether one bit of a file is missed, or named elsewhere. */
+static bool bit_is_missed(const struct log_files *l, const char *file, size_t bit)
+{
+    struct watched w = {0};
+    struct log_summary s;
+    bool missed;
+
+    (void)snprintf(w.wanted_file, sizeof(w.wanted_file), "%s", file);
+    if (!change(l, file, (long)(bit / 8), 1 << bit % 8))
+        return true;
+    missed = verify(l, &w, &s) || w.wanted == 0 || w.wrong_entry;
+    return !change(l, file, (long)(bit / 8), 1 << bit % 8) || missed;
+}
+
+/* Every step-th bit of every file; how many are missed. */
+static size_t missed_bits(const struct log_files *l, const char *const names[], size_t step)
+{
+    size_t missed = 0;
+
+    for (; *names != NULL; names++) {
+        size_t bits = 8 * file_size(l, *names);
+
+        missed += bits == 0;
+        for (size_t bit = 0; bit < bits; bit += step)
+            if (bit_is_missed(l, *names, bit) && missed++ == 0)
+                (void)printf("%s: bit %zu\n", *names, bit);
+    }
+    return missed;
+}
+
+/* All bits of small logs; of a log with two tiles all with CHANCERY_LONG=1, else one in 101.
+ */
+static void every_bit_of_small_logs_counts(void)
+{
+    static const char *const none[] = {"checkpoint", NULL};
+    static const char *const one[] = {"checkpoint", "tile/entries/000.p/1", "tile/0/000.p/1", NULL};
+    static const char *const seven[] = {"checkpoint", "tile/entries/000.p/7", "tile/0/000.p/7",
+                                        NULL};
+    static const char *const two_tiles[] = {
+        "checkpoint", "tile/entries/000", "tile/entries/001.p/1",
+        "tile/0/000", "tile/0/001.p/1",   "tile/1/000.p/1",
+        NULL};
+    const bool all = getenv("CHANCERY_LONG") != NULL; /* NOLINT(concurrency-mt-unsafe) */
+    const struct {
+        size_t size;
+        const char *const *names;
+        size_t step;
+    } logs[] = {{0, none, 1}, {1, one, 1}, {7, seven, 1}, {257, two_tiles, all ? 1 : 101}};
+
+    for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+        struct log_files l;
+
+        CHECK(begin(&l, logs[i].size));
+        CHECK(missed_bits(&l, logs[i].names, logs[i].step) == 0);
+        CHECK(log_files_remove(l.directory));
+    }
+}
+
+/* A stretch of a large log's files, another at each run of the loop; the numbers are fixed. */
+static void bits_of_large_logs_count_wherever_they_are(void)
+{
+    const size_t trials =
+        getenv("CHANCERY_LONG") != NULL ? 3000 : 24; /* NOLINT(concurrency-mt-unsafe) */
+    uint64_t random = 20261121;
+
+    for (size_t i = 0; i < trials; i++) {
+        char file[TILE_PATH];
+        size_t bits;
+
+        random = random * 6364136223846793005 + 1442695040888963407; /* Knuth, MMIX */
+        (void)snprintf(file, sizeof(file), i % 2 == 0 ? "tile/entries/%03u" : "tile/0/%03u",
+                       (unsigned)(random >> 33) % 273);
+        bits = 8 * file_size(&large, file);
+        CHECK(bits > 0 && !bit_is_missed(&large, file, (size_t)(random >> 20) % bits));
     }
 }
 
@@ -284,9 +373,11 @@ static void a_fork_is_another_root(void)
 int main(void)
 {
     RUN(whole_logs_verify);
+    RUN(every_bit_of_small_logs_counts);
     if (!begin(&large, 70000))
         return EXIT_FAILURE;
     RUN(one_bit_in_any_file_is_found_and_named);
+    RUN(bits_of_large_logs_count_wherever_they_are);
     RUN(the_leaf_and_the_hashes_are_named);
     RUN(faults_that_cover_for_each_other_are_found);
     RUN(missing_files_are_named);
