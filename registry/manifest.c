@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/manifest.h"
 
-#include "registry/version.h"
+#include "registry/source.h"
 
 #include <string.h>
 
@@ -154,7 +154,8 @@ static enum err check_environment(struct request *rq, const struct manifest *m)
 
     if (m->environment == NULL)
         return OK;
-    if (version_key_parse(rq->arena, m->environment, &key) && strcmp(key.kind, "environment") == 0)
+    if (version_key_parse(rq->arena, source_within(m->environment), &key) &&
+        strcmp(key.kind, "environment") == 0)
         return OK;
     return refuse(rq, "environment", "must be a version such as environments/NAME/versions/1");
 }

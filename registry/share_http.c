@@ -320,7 +320,5 @@ enum err delete_share(struct request *rq)
     if (strcmp(s.project, rq->args[0]) == 0 && !auth_may_asset(rq, SHARE_WRITE, s.asset))
         return fail(rq, ERR_DENIED, "this needs %s for %s", action_text(SHARE_WRITE), s.asset);
     TRY(share_end(rq->db, s.id, rq->caller.id));
-    s.state = "ended";
-    audit_after_as(rq, share_fields, &s);
     return request_reply_empty(rq);
 }

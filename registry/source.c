@@ -5,6 +5,7 @@
 #include "lineage/graph/code.h"
 #include "lineage/graph/provenance.h"
 #include "registry/asset.h"
+#include "registry/share.h"
 
 #include <string.h>
 
@@ -27,14 +28,32 @@ static enum err refuse(struct request *rq, const char *member, const char *why)
     return fail(rq, ERR_INVALID, "%s %s", member, why);
 }
 
-enum err source_find(struct request *rq, const char *path, struct version *out)
+const char *source_within(const char *path)
+{
+    const char *rest = strncmp(path, "projects/", 9) == 0 ? strchr(path + 9, '/') : NULL;
+
+    return rest == NULL ? path : rest + 1;
+}
+
+static enum err find_own(struct request *rq, const char *path, struct version *out)
 {
     struct version_key key;
 
     if (!version_key_parse(rq->arena, path, &key) ||
         !auth_may_asset(rq, ASSET_READ, asset_path(rq->arena, key.kind, key.asset)))
         return ERR_NOT_FOUND;
-    TRY(version_get(rq->db, auth_project_id(rq), &key, out));
+    return version_get(rq->db, auth_project_id(rq), &key, out);
+}
+
+enum err source_find(struct request *rq, const char *path, struct version *out)
+{
+    const char *rest = source_within(path);
+    const char *own = arena_printf(rq->arena, "projects/%s/", rq->project);
+
+    if (rest == path || strncmp(path, own, strlen(own)) == 0)
+        TRY(find_own(rq, rest, out));
+    else
+        TRY(share_find_version(rq, path, out));
     return strcmp(out->state, "ready") == 0 ? OK : ERR_NOT_FOUND;
 }
 
@@ -73,8 +92,10 @@ static void add(struct gathering *g, const char *kind, const char *node)
 static bool reads_as_version(struct arena *a, const char *text)
 {
     struct version_key key;
-    size_t length = strcspn(text, "/");
+    size_t length;
 
+    text = source_within(text);
+    length = strcspn(text, "/");
     return text[length] == '/' &&
            version_key_parse(a, arena_printf(a, "%.*s/x/versions/1", (int)length, text), &key);
 }
@@ -105,8 +126,11 @@ static enum err add_uses(struct gathering *g, const json_t *uses)
     const json_t *item;
     size_t i;
 
-    json_array_foreach(uses, i, item) TRY(add_version(
-        g, arena_printf(g->rq->arena, "manifest.uses[%zu]", i), json_string_value(item)));
+    json_array_foreach(uses, i, item)
+    {
+        TRY(add_version(g, arena_printf(g->rq->arena, "manifest.uses[%zu]", i),
+                        json_string_value(item)));
+    }
     return OK;
 }
 
@@ -116,8 +140,10 @@ static enum err add_nodes(struct gathering *g, const json_t *nodes)
     size_t i;
 
     json_array_foreach(nodes, i, item)
+    {
         TRY(add_text(g, arena_printf(g->rq->arena, "manifest.nodes[%zu].uses", i),
                      json_string_value(json_object_get(item, "uses"))));
+    }
     return OK;
 }
 

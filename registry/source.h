@@ -6,8 +6,12 @@
 
 /* What a thing says it was made from, as nodes of the lineage that lead to it. */
 
-/* A version of the request's project by path ("environments/base/versions/1", or by alias), ready
- * and one that the caller may read; else ERR_NOT_FOUND, which of these it is not told. */
+/* "environments/base/versions/1" of "projects/other/environments/base/versions/1", and of itself.
+ */
+const char *source_within(const char *path);
+/* A version of the request's project by path ("environments/base/versions/1", or by alias), or of
+ * another that shares it with this one ("projects/other/environments/base/versions/1"), ready and
+ * one that the caller may read; else ERR_NOT_FOUND, which of these it is not told. */
 MUST_CHECK enum err source_find(struct request *rq, const char *path, struct version *out);
 
 /* The commit a thing was made with: {repository, commit, path}. ERR_INVALID names member.…; a

@@ -207,11 +207,14 @@ static bool taken(const struct session *s, enum action a, uint32_t scope)
 static const struct {
     const char *kind;
     enum action read;
-} audited[] = {{"models", ASSET_READ},
-               {"datasets", ASSET_READ},
-               {"endpoints", ENDPOINT_READ},
-               {"jobs", JOB_READ},
-               {"approvals", APPROVAL_READ}};
+} audited[] = {
+#define ASSET_KIND(kind) {kind "s", ASSET_READ},
+#include "auth/kinds.def"
+#undef ASSET_KIND
+    {"endpoints", ENDPOINT_READ},
+    {"jobs", JOB_READ},
+    {"approvals", APPROVAL_READ},
+};
 
 /* "credit/models" for a whole kind, "credit/models/risk" for one. */
 static void hide_things(struct request *rq, const struct session *s, uint32_t scope,

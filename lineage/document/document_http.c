@@ -69,14 +69,24 @@ static enum err write(struct request *rq, const struct kind *k, const json_t *js
     return canonical_json(envelope, out);
 }
 
+/* A node of another project, which is shared with this one, is asked for where it belongs. */
+static bool visible(struct request *rq, const char *node)
+{
+    const char *name = strncmp(node, "projects/", 9) == 0 ? node + 9 : rq->args[0];
+
+    return question_may(rq, arena_copy(rq->arena, name, strcspn(name, "/")), node);
+}
+
 static bool all_visible(struct request *rq, const json_t *things)
 {
     const json_t *thing;
     size_t i;
 
-    json_array_foreach(
-        things, i,
-        thing) if (!question_may(rq, rq->args[0], record_text(thing, "node"))) return false;
+    json_array_foreach(things, i, thing)
+    {
+        if (!visible(rq, record_text(thing, "node")))
+            return false;
+    }
     return true;
 }
 

@@ -126,11 +126,37 @@ def test_what_its_author_may_not_read_is_not_there(world, owner, service):
     seen = walk(owner.scientist, N + "components/walled-in/versions/1", "upstream")
     assert not seen["complete"] and seen["truncated_reason"] == "redacted" and "walled/" not in json.dumps(seen)
     assert N + "environments/walled/versions/1" in names(walk(owner, N + "components/walled-in/versions/1", "upstream"))
+    # Nor does the log tell an auditor whom it is hidden from.
+    spy = person(world.service, world.admin, "walled-auditor", [("auditor", None)])
+    assert "environments/walled" in json.dumps(spy.ok("GET", "/v1/audit?project=credit&limit=500")["value"])
+    world.admin.ok("POST", "/v1/denies", {"principals": ["walled-auditor"], "actions": ["assets/read"], "reason": "a wall",
+                                          "scope": "asset", "project": "credit", "asset": "environments/walled"})
+    objects = [e.get("object") or "" for e in spy.ok("GET", "/v1/audit?project=credit&limit=500")["value"]]
+    assert objects and not [o for o in objects if o.startswith("environments/walled")]
     # A draft that names it is not finished by who may not read it.
     draft = owner.ok("POST", P + "/components/by-scientist/versions", {"manifest": manifest})["number"]
     late = owner.scientist.post(f"{P}/components/by-scientist/versions/{draft}/finalize", {})
     assert late.status_code == 400 and late.json()["error"]["target"] == "manifest.environment"
     assert owner.ok("GET", f"{P}/components/by-scientist/versions/{draft}")["state"] == "pending"
+
+
+def test_what_another_project_shares_can_be_named(world, owner):
+    """By its owner's name, only while it is shared, and seen for what it is by those it is shared with."""
+    world.admin.ok("PUT", "/v1/projects/platform", {})
+    platform = person(world.service, world.admin, "platform-owner", [("project-owner", "platform"), ("reader", "credit")])
+    platform.ok("PUT", "/v1/projects/platform/environments/gpu", {})
+    made = platform.ok("POST", "/v1/projects/platform/environments/gpu/versions", {"manifest": {"python": "3.12", "packages": []}})
+    platform.ok("POST", f"/v1/projects/platform/environments/gpu/versions/{made['number']}/finalize", {})
+    manifest = {"command": "x", "inputs": {}, "outputs": {}, "environment": "projects/platform/environments/gpu/versions/1"}
+    refused = make(owner, "component", "borrows", manifest)
+    assert refused.status_code == 400 and refused.json()["error"]["target"] == "manifest.environment"
+    share = platform.ok("POST", "/v1/projects/platform/shares", {"asset": "environments/gpu", "with": "credit", "reason": "to run in"})
+    owner.ok("POST", f"{P}/shares/{share['id']}/decision", {"verdict": "agree", "reason": "fine"})
+    assert make(owner, "component", "borrows", manifest).status_code == 200
+    seen = owner.ok("GET", f"/v1/lineage?node={N}components/borrows/versions/1&direction=upstream")
+    assert "projects/platform/environments/gpu/versions/1" in names(seen)
+    assert make(owner, "component", "own-by-name", {**manifest, "environment": N + "environments/base/versions/1"}).status_code == 200
+    assert edges(owner, N + "components/own-by-name/versions/1") == {("use", N + "environments/base/versions/1")}
 
 
 def train(world, **more):
