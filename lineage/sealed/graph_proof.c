@@ -115,6 +115,8 @@ static void check_edge(struct checking *k, const json_t *edge)
         supported = supports(json_array_get(list, i), edge);
     k->out->edges++;
     k->out->proven += supported;
+    if (supported && k->q->edge != NULL)
+        k->q->edge(k->q->context, edge);
     if (!known(k, edge, "src") || !known(k, edge, "dst"))
         fault(k, "an edge ends at a node that is not in the file: %s %s %s", text_of(edge, "src"),
               text_of(edge, "kind"), text_of(edge, "dst"));

@@ -23,6 +23,7 @@ struct graph_question {
     size_t checkpoint_length;
     bool lax; /* an edge that no entry proves is no fault: something else vouches for it */
     void (*say)(void *context, const char *fault);
+    void (*edge)(void *context, const json_t *edge); /* each that is proven; or NULL */
     void *context;
 };
 

@@ -13,7 +13,7 @@ struct contents {
     struct sealed_fault *fault;
     json_t *files; /* those that some manifest names */
     json_t *nodes; /* of the lineage, by name */
-    json_t *done;  /* "projects/P/OBJECT" of what succeeded by a proven entry */
+    json_t *done;  /* "projects/P/OBJECT" of what a proven entry is about, or led to */
 };
 
 static bool check_checkpoint(const struct contents *c, const struct note_key *keys, size_t count)
@@ -35,6 +35,14 @@ static void first_fault(void *context, const char *text)
 
     if (c->fault->text == NULL)
         sealed_because(c->fault, c->s->arena, "%s: %s", SEALED_LINEAGE, text);
+}
+
+/* Something proven led to it. */
+static void on_proven(void *context, const json_t *edge)
+{
+    const struct contents *c = context;
+
+    json_object_set_new(c->done, sealed_text(edge, "dst"), json_true());
 }
 
 static bool is_word(const char *text)
@@ -110,6 +118,7 @@ static bool check_lineage(struct contents *c, const struct note_key *keys, size_
                                .checkpoint_length = (size_t)head->size,
                                .lax = true,
                                .say = first_fault,
+                               .edge = on_proven,
                                .context = c};
     struct graph_check found;
 
@@ -219,6 +228,8 @@ static bool check_version(const struct contents *c, json_t *version, const char 
         return sealed_wrong(c->fault, c->s->arena, "%s stands where %s must stand", node, listed);
     if (strcmp(sealed_text(known, "digest"), sealed_text(version, "digest")) != 0)
         return sealed_wrong(c->fault, c->s->arena, "the lineage knows %s by another digest", node);
+    if (json_object_get(c->done, node) == NULL)
+        return sealed_wrong(c->fault, c->s->arena, "no entry of the log proves %s", node);
     if (!check_manifest(c, version))
         return false;
     json_array_foreach(approvals, i, approval)

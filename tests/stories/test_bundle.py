@@ -172,6 +172,8 @@ def forgeries(sites):
     yield "something in the padding", flip(data, at_of(sites, "listing.json", len(m[0][1])))
     forger = Key(sites.vkey.read_text().split("+")[0])
     yield "sealed by another", write(sealed(forger, m))
+    second = forger.note(m[1][1].decode().split("\n\n")[0] + "\n").split(b"\n\n")[1]
+    yield "a second signature", write([m[0], (m[1][0], m[1][1] + second), *m[2:]])
     old = dict(m)["listing.json"]
     yield "a listing of another time", write([(m[0][0], old.replace(b'"created":"20', b'"created":"21')), *m[1:]])
     yield "a checkpoint of a smaller log", write([(n, d.replace(b"\n", b"\n1", 1) if n == "checkpoint" else d) for n, d in m])
@@ -259,6 +261,9 @@ def lies(sites, key):
     later = json.loads(dict(read(sites.later))["lineage.json"])["entries"][0]
     yield "not proven to be in the log", lie("lineage.json", lambda v: v["entries"].append(later))
     yield "the checkpoint is not one", sealed(key, [(n, dict(sites.members)[n] if n == "checkpoint" else d) for n, d in good])
+    upload = next(v["node"] for v in versions if v["kind"] == "dataset")
+    yield f"no entry of the log proves {upload}", lie("lineage.json", lambda v: v.update(entries=[
+        e for e in v["entries"] if json.loads(e["leaf"])["object"] != DATA]))
     yield "is not in the file", lie("lineage.json", lambda v: v["nodes"].pop())
     yield "of the lineage is not one", lie("lineage.json", lambda v: v["nodes"][0].update(kind="'; DROP"))
     yield "of the lineage is not one", lie("lineage.json", lambda v: v["edges"][0].update(at="yesterday"))
@@ -402,6 +407,21 @@ def test_the_history_reaches_the_origins_data(sites):
     assert done.returncode == 0, done.stderr
     done = sites.cli(far, "audit", "verify", proof, "--vkey", vkey)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_was_imported_goes_on_to_others(sites):
+    """Back to where it came from, into a project of its own, by the key of the site between."""
+    file, vkey = sites.folder / "onward.tar", sites.folder / "far.vkey"
+    done = sites.cli(sites.far, "bundle", "export", file, "models/risk:1", "--vkey", vkey)
+    assert done.returncode == 0, done.stderr
+    sites.near.admin.ok("PUT", "/v1/projects/returned", {})
+    assert sites.cli(sites.near, "bundle", "trust", "far", vkey, role="admin").returncode == 0
+    done = sites.cli(sites.near, "bundle", "import", file, "--project", "returned", role="admin")
+    assert done.returncode == 0, done.stderr
+    here, there = (sites.near.admin.ok("GET", f"/v1/projects/{p}/{MODEL}") for p in ("returned", "credit"))
+    assert here["digest"] == there["digest"] and here["origin"]["created_by"] == "the-project-owner"
+    graph = sites.near.admin.ok("GET", f"/v1/lineage?node=projects/returned/{MODEL}&direction=upstream")
+    assert "imported-imported-dataset-version" in {n["kind"] for n in graph["nodes"]}
 
 
 def test_an_origin_that_is_trusted_no_more_is_refused(sites):
