@@ -258,7 +258,9 @@ def lies(sites, key):
     yield "not proven to be in the log", lie("lineage.json", lambda v: v["entries"][0].update(proof=v["entries"][1]["proof"]))
     foreign = json.loads(dict(sites.members)["lineage.json"])["entries"][0]["proof"]
     yield "not proven to be in the log", lie("lineage.json", lambda v: v["entries"][0].update(proof=foreign))
-    later = json.loads(dict(read(sites.later))["lineage.json"])["entries"][0]
+    later = adopted(key, read(sites.later))  # under a later checkpoint of the same log
+    assert dict(later)["checkpoint"] != body["checkpoint"]
+    later = json.loads(dict(later)["lineage.json"])["entries"][0]
     yield "not proven to be in the log", lie("lineage.json", lambda v: v["entries"].append(later))
     yield "the checkpoint is not one", sealed(key, [(n, dict(sites.members)[n] if n == "checkpoint" else d) for n, d in good])
     upload = next(v["node"] for v in versions if v["kind"] == "dataset")
