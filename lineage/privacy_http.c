@@ -2,6 +2,7 @@
 #include "core/request.h"
 #include "lineage/audit.h"
 #include "lineage/keeper.h"
+#include "lineage/privacy/remark.h"
 #include "lineage/routes.h"
 
 #include <string.h>
@@ -48,7 +49,11 @@ QUERY(erasure_subject, "SELECT id, name FROM principal"
 struct erasure {
     const char *id;
     const char *principal;
-    const char *reason;
+    const char *reason; /* opened; NULL when who wrote it was erased too */
+    const char *sealed;
+    const char *key_id;
+    const char *key_subject;
+    const char *key_wrapped;
     const char *state;
     const char *requested_by;
     const char *requested_at;
@@ -61,7 +66,7 @@ struct erasure {
 static const struct field erasure_view_fields[] = {
     TEXT(struct erasure, id, 36),
     TEXT(struct erasure, principal, 36),
-    TEXT(struct erasure, reason, 1000),
+    OPT_TEXT(struct erasure, reason, 1000),
     TEXT(struct erasure, state, 16),
     TEXT(struct erasure, requested_by, 36),
     TIME(struct erasure, requested_at),
@@ -71,17 +76,42 @@ static const struct field erasure_view_fields[] = {
     FIELDS_END,
 };
 
+static const struct field erasure_row_fields[] = {
+    TEXT(struct erasure, id, 36),
+    TEXT(struct erasure, principal, 36),
+    TEXT(struct erasure, sealed, 4096),
+    TEXT(struct erasure, key_id, 36),
+    OPT_TEXT(struct erasure, key_subject, SUBJECT_SIZE),
+    OPT_TEXT(struct erasure, key_wrapped, 128),
+    TEXT(struct erasure, state, 16),
+    TEXT(struct erasure, requested_by, 36),
+    TIME(struct erasure, requested_at),
+    OPT_TEXT(struct erasure, decided_by, 36),
+    OPT_TIME(struct erasure, decided_at),
+    OPT_JSON(struct erasure, erased),
+    FIELDS_END,
+};
+
+static enum err open_reason(struct db *db, struct erasure *e)
+{
+    return remark_open(
+        db, &(struct remark_row){e->id, e->sealed, e->key_id, e->key_subject, e->key_wrapped},
+        &e->reason);
+}
+
 #define ERASURE_COLUMNS                                                                            \
-    "SELECT id, subject AS principal, reason, coalesce(verdict || CASE verdict WHEN 'approve'"     \
+    "SELECT x.id, x.subject AS principal, x.sealed, x.key_id, k.subject AS key_subject,"           \
+    " k.wrapped AS key_wrapped, coalesce(verdict || CASE verdict WHEN 'approve'"                   \
     " THEN 'd' ELSE 'ed' END, 'pending') AS state, requested_by, requested_at, decided_by,"        \
-    " decided_at, erased FROM audit_erasure WHERE tenant_id = $1::uuid"
-QUERY(erasure_list, ERASURE_COLUMNS " ORDER BY id DESC LIMIT $2::bigint");
-QUERY(erasure_find, ERASURE_COLUMNS " AND id = $2::uuid");
+    " decided_at, erased FROM audit_erasure x LEFT JOIN audit_subject_key k"                       \
+    " ON k.tenant_id = x.tenant_id AND k.id = x.key_id WHERE x.tenant_id = $1::uuid"
+QUERY(erasure_list, ERASURE_COLUMNS " ORDER BY x.id DESC LIMIT $2::bigint");
+QUERY(erasure_find, ERASURE_COLUMNS " AND x.id = $2::uuid");
 QUERY(erasure_lock, "SELECT FROM audit_erasure WHERE tenant_id = $1::uuid AND id = $2::uuid"
                     " FOR UPDATE");
 QUERY(erasure_insert,
-      "INSERT INTO audit_erasure (tenant_id, id, subject, reason, requested_by, answers)"
-      " VALUES ($1::uuid, $2, $3, $4, $5, nullif($6, '')::uuid)");
+      "INSERT INTO audit_erasure (tenant_id, id, subject, key_id, sealed, requested_by, answers)"
+      " VALUES ($1::uuid, $2, $3, $4, $5, $6, nullif($7, '')::uuid)");
 QUERY(erasure_party, "SELECT FROM audit_erasure WHERE tenant_id = $1::uuid AND id = $2::uuid"
                      " AND $3::uuid IN (subject, requested_by, answers)");
 QUERY(erasure_decide, "UPDATE audit_erasure SET verdict = $3, decided_by = $4, decided_at = now()"
@@ -136,12 +166,18 @@ static enum err erase(struct request *rq, const struct subject *s, int64_t *coun
     }
 }
 
+static enum err find_erasure(struct request *rq, const char *id, struct erasure *out)
+{
+    TRY(db_one(rq->db, &erasure_find, erasure_row_fields, out,
+               PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id))));
+    return open_reason(rq->db, out);
+}
+
 static enum err reply_erasure(struct request *rq, const char *id)
 {
     struct erasure e;
 
-    TRY(db_one(rq->db, &erasure_find, erasure_view_fields, &e,
-               PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id))));
+    TRY(find_erasure(rq, id, &e));
     return request_reply(rq, erasure_view_fields, &e);
 }
 
@@ -150,8 +186,10 @@ enum err get_audit_erasures(struct request *rq)
 {
     struct rows rows;
 
-    TRY(db_list(rq->db, &erasure_list, erasure_view_fields, sizeof(struct erasure), &rows,
+    TRY(db_list(rq->db, &erasure_list, erasure_row_fields, sizeof(struct erasure), &rows,
                 PARAMS(P_TEXT(rq->caller.tenant_id), P_INT(ERASED_AT_ONCE))));
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(open_reason(rq->db, (struct erasure *)rows.items + i));
     return request_reply_list(rq, erasure_view_fields, sizeof(struct erasure), &rows, NULL);
 }
 
@@ -160,6 +198,7 @@ enum err get_audit_erasures(struct request *rq)
 enum err post_audit_erasure(struct request *rq)
 {
     struct erasure_body wanted;
+    struct sealed_remark reason;
     struct subject s;
     char id[ID_SIZE];
 
@@ -169,10 +208,11 @@ enum err post_audit_erasure(struct request *rq)
                PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(wanted.principal))));
     id_new(id);
     request_object(rq, "audit/erasures/%s", id);
+    TRY(remark_seal(rq->db, rq->caller.id, id, wanted.reason, &reason));
     TRY(db_change(rq->db, &erasure_insert,
                   PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id), P_TEXT(s.id),
-                         P_TEXT(wanted.reason), P_TEXT(rq->caller.id),
-                         P_TEXT(rq->caller.owner_id))));
+                         P_TEXT(reason.key_id), P_BYTES(reason.bytes, reason.length),
+                         P_TEXT(rq->caller.id), P_TEXT(rq->caller.owner_id))));
     request_audit(rq, "principal", json_string(s.id));
     request_audit(rq, "reason", json_string(wanted.reason));
     request_status(rq, 201);
@@ -228,8 +268,7 @@ enum err post_audit_erasure_decision(struct request *rq)
     TRY(request_read(rq, &v));
     request_object(rq, "audit/erasures/%s", id);
     TRY(db_rows(rq->db, &erasure_lock, &locked, PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id))));
-    TRY(db_one(rq->db, &erasure_find, erasure_view_fields, &e,
-               PARAMS(P_TEXT(rq->caller.tenant_id), P_TEXT(id))));
+    TRY(find_erasure(rq, id, &e));
     if (strcmp(e.state, "pending") != 0)
         return fail(rq, ERR_CONFLICT, "it is %s already", e.state);
     TRY(check_party(rq, id));

@@ -117,7 +117,8 @@ CREATE TABLE audit_erasure (
     tenant_id    uuid        NOT NULL,
     id           uuid        NOT NULL,
     subject      uuid        NOT NULL,
-    reason       text        NOT NULL,
+    key_id       uuid        NOT NULL,
+    sealed       bytea       NOT NULL,
     requested_by uuid        NOT NULL,
     answers      uuid,
     requested_at timestamptz NOT NULL DEFAULT now(),
@@ -131,6 +132,7 @@ CREATE TABLE audit_erasure (
     CONSTRAINT audit_erasure_decided CHECK ((verdict IS NULL) = (decided_by IS NULL) AND (verdict IS NULL) = (decided_at IS NULL))
 );
 COMMENT ON TABLE audit_erasure IS 'Requests to forget what entries by or about somebody say, and what became of them.';
+COMMENT ON COLUMN audit_erasure.sealed IS 'The reason, under the key of audit_subject_key that key_id names: requested_by''s.';
 COMMENT ON COLUMN audit_erasure.answers IS 'Who answers for requested_by, if that is a service account.';
 CALL tenant_table('audit_erasure', 'SELECT, INSERT, UPDATE', true);
 CREATE FUNCTION audit_erasure_once() RETURNS trigger LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
@@ -138,8 +140,8 @@ BEGIN
     IF OLD.erased IS NOT NULL
        OR (OLD.verdict IS NOT NULL AND (NEW.verdict, NEW.decided_by, NEW.decided_at)
            IS DISTINCT FROM (OLD.verdict, OLD.decided_by, OLD.decided_at))
-       OR (NEW.tenant_id, NEW.id, NEW.subject, NEW.reason, NEW.requested_by, NEW.requested_at)
-       IS DISTINCT FROM (OLD.tenant_id, OLD.id, OLD.subject, OLD.reason, OLD.requested_by, OLD.requested_at)
+       OR (NEW.tenant_id, NEW.id, NEW.subject, NEW.key_id, NEW.sealed, NEW.requested_by, NEW.requested_at)
+       IS DISTINCT FROM (OLD.tenant_id, OLD.id, OLD.subject, OLD.key_id, OLD.sealed, OLD.requested_by, OLD.requested_at)
        OR NEW.answers IS DISTINCT FROM OLD.answers THEN
         RAISE EXCEPTION 'an erasure is decided once, as it was asked for' USING ERRCODE = 'CH003';
     END IF;

@@ -137,6 +137,8 @@ def test_a_secret_is_kept_under_a_token_that_comes_back(service, idp, token):
     service.start()
     world.sign_in()
     assert opens(service, idp, "corp") and wrapped(service) == before
+    told = world.admin.ok("GET", "/v1/audit?action=post_identity_provider")["value"]
+    assert told and not any("fault" in e for e in told) and "corp" in str(told[0]["detail"]), "nor does the log's key leave it"
     assert PIN not in service.log() and PIN.encode() not in memory_of(service.process), "the PIN is forgotten after use"
 
 
@@ -162,6 +164,8 @@ def test_only_that_key_of_that_token_opens(service, idp, token, tmp_path_factory
     service.flags = service.flags[:-2]
     service.start()
     assert not opens(service, idp, "corp"), "without the token nothing opens"
+    reply = service.client().post("/v1/login", {"tenant": "acme", "user": "admin", "password": PASSWORD})
+    assert reply.status_code == 503, "and nothing is recorded"
     assert "which this service was not given" in service.log()
 
 
