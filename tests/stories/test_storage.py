@@ -2,6 +2,7 @@
 """Bytes: full disks, large files with flat memory, ranges, uploads across a death, and collection."""
 import hashlib
 import os
+import re
 import secrets
 import subprocess
 import threading
@@ -277,6 +278,32 @@ def test_a_resumable_upload_across_kill_9(service, owner):
     owner.ok("PATCH", place, data=data[received:], headers={**BYTES, "Upload-Offset": str(received)})
     assert owner.get(version + "/files/a.bin").content == data
     assert not list((service.home / "home" / "spool").iterdir())
+
+
+def test_a_name_is_on_the_disk_before_its_bytes_are_acknowledged(service, owner, tmp_path):
+    """Watched from outside: what is renamed into the store, and what an upload is received into, has its directory synced."""
+    version, content, log = new_version(owner, "durable"), secrets.token_bytes(5000), tmp_path / "calls"
+    upload = owner.ok("POST", version + "/uploads", {"path": "b", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()})
+    watch = subprocess.Popen(["strace", "-f", "-y", "-qq", "-e", "trace=rename,fsync", "-o", str(log), "-p", str(service.process.pid)],
+                             stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 20
+        while not os.path.exists(log) and watch.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(1)  # until it is attached to every thread
+        if watch.poll() is not None:
+            pytest.skip("strace may not attach here: " + watch.stderr.read()[:200])
+        owner.ok("PATCH", f"{version}/uploads/{upload['id']}", data=content[:2000], headers={**BYTES, "Upload-Offset": "0"})
+        received = log.read_text()
+        owner.ok("PUT", version + "/files/a", data=content, headers=BYTES)
+        stored = log.read_text()[len(received):]
+    finally:
+        watch.terminate()
+        watch.wait(20)
+    assert re.search(r"fsync\(\d+<[^>]*/uploads/[0-9a-f-]{36}>", received), received
+    digest = hashlib.sha256(content).hexdigest()
+    moved = stored.index(f"/{digest[:2]}/{digest}\")")
+    assert re.search(rf"fsync\(\d+<[^>]*/blobs/[0-9a-f-]{{36}}/{digest[:2]}>", stored[moved:]), stored
 
 
 def test_an_upload_that_kill_9_cuts_off_leaves_nothing(service, owner):

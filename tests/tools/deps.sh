@@ -4,7 +4,7 @@
 set -eu
 build="gcc make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libjwt-dev libjansson-dev libopenblas-dev
     liblapacke-dev libcurl4-openssl-dev libgnutls28-dev libargon2-dev libseccomp-dev zlib1g-dev libp11-kit-dev postgresql"
-test="python3 python3-pytest python3-requests python3-cryptography curl softhsm2 opensc"
+test="python3 python3-pytest python3-requests python3-cryptography curl softhsm2 opensc strace"
 # Not apache2, which would start a service of the machine.
 peers="apache2-bin libapache2-mod-auth-openidc python3-authlib chromium chromium-driver"
 check="clang-format clang-tidy cppcheck clang"
