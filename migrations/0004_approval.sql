@@ -128,3 +128,17 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER alias_approved BEFORE INSERT OR UPDATE ON alias FOR EACH ROW EXECUTE FUNCTION alias_approved();
+
+-- A project that begins to refuse pickles will not promote one: whoever asked for that hears so at once, not when it is decided.
+CREATE FUNCTION pickles_refused() RETURNS trigger LANGUAGE plpgsql SET search_path = chancery, pg_temp AS $$
+BEGIN
+    UPDATE approval x SET state = 'void', closed_at = now()
+      FROM version v
+     WHERE x.tenant_id = NEW.tenant_id AND x.project_id = NEW.id AND x.state = 'pending' AND x.action = 'promote'
+       AND v.tenant_id = x.tenant_id AND v.id = x.version_id
+       AND CASE WHEN json_typeof(v.manifest -> 'pickles') = 'array' THEN json_array_length(v.manifest -> 'pickles') > 0 ELSE false END;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER pickles_refused AFTER UPDATE OF policy ON project FOR EACH ROW
+    WHEN ((NEW.policy ->> 'refuse_pickle')::boolean IS TRUE AND (OLD.policy ->> 'refuse_pickle')::boolean IS NOT TRUE)
+    EXECUTE FUNCTION pickles_refused();

@@ -38,11 +38,20 @@ static bool ends(const char *text, const char *const *endings)
  */
 static bool named_as_pickle(const struct place *p)
 {
+    static const char *const packed[] = {".gz", ".bz2", ".xz", ".lzma", ".lz4", ".zst", ".z", NULL};
     static const char *const endings[] = {".pkl",  ".pickle",  ".p",   ".joblib", ".dill",
                                           ".ckpt", ".pt",      ".pth", ".pck",    ".cloudpickle",
                                           ".sav",  ".bin.pkl", NULL};
 
-    return ends(p->member == NULL ? p->path : p->member, endings);
+    const char *name = p->member == NULL ? p->path : p->member;
+    const char *dot = strrchr(name, '.');
+    char bare[PICKLE_NAME_MAX * 8];
+
+    if (dot == NULL || !ends(dot, packed) || (size_t)(dot - name) >= sizeof(bare))
+        return ends(name, endings);
+    memcpy(bare, name, (size_t)(dot - name));
+    bare[dot - name] = '\0';
+    return ends(bare, endings);
 }
 
 static void report(const struct place *p, json_t *found)
@@ -116,6 +125,30 @@ static bool begins(const uint8_t *head, size_t length, const char *with, size_t 
     return length >= size && memcmp(head, with, size) == 0;
 }
 
+/* What joblib packs pickles with (joblib/compressor.py), and zstd. The outermost gzip or zlib of a
+ * file is undone before; any other layer is said to be there, and not walked. */
+static const char *compression_of(const uint8_t *head, size_t length)
+{
+    static const struct {
+        const char *magic;
+        size_t size;
+        const char *name;
+    } known[] = {{"\x04\x22\x4d\x18", 4, "lz4"},
+                 {"\xfd"
+                  "7zXZ",
+                  5, "xz"},
+                 {"BZh", 3, "bz2"},
+                 {"\x5d\x00\x00\x80", 4, "lzma"},
+                 {"\x28\xb5\x2f\xfd", 4, "zstd"},
+                 {"\x1f\x8b", 2, "gzip"},
+                 {"ZF", 2, "joblib zfile"}};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (begins(head, length, known[i].magic, known[i].size))
+            return known[i].name;
+    return length >= 2 && head[0] == 0x78 && (head[0] * 256 + head[1]) % 31 == 0 ? "zlib" : NULL;
+}
+
 static void look(const struct place *p, struct pickle_stream *s, bool may_be_text)
 {
     uint8_t head[SNIFF];
@@ -123,6 +156,10 @@ static void look(const struct place *p, struct pickle_stream *s, bool may_be_tex
 
     if (begins(head, length, "\x93NUMPY", 6))
         numpy(p, s);
+    else if (may_be_text && compression_of(head, length) != NULL)
+        report(p, json_pack("{s:i, s:[], s:[], s:b, s:s, s:s}", "protocol", 0, "opcodes", "globals",
+                            "complete", 0, "compression", compression_of(head, length), "note",
+                            "compressed, not walked"));
     else if ((length >= 2 && head[0] == 0x80 && head[1] <= 5) || (may_be_text && length > 0))
         walk_all(p, s);
 }

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pickles are taken as bytes and never loaded; what they would do is on the version, and a policy can refuse them."""
+import bz2
 import gzip
 import io
+import lzma
 import os
 import pickle
 import struct
@@ -112,6 +114,24 @@ def test_compressed_and_in_a_row(owner):
     assert found(owner, pickle.dumps(Evil(), 4), "innocent.txt")[0]["globals"] == ["posix system"]
 
 
+def test_what_is_packed_otherwise_is_flagged_as_not_walked(owner):
+    """joblib.dump(…, compress=("lz4", 3)) and its like: in files named as pickles, and in zip files' members."""
+    evil = pickle.dumps(Evil(), 4)
+    lz4 = b"\x04\x22\x4d\x18" + evil
+    for data, path, how in ((bz2.compress(evil), "m.joblib", "bz2"), (lzma.compress(evil), "m.pkl", "xz"), (lz4, "m.joblib", "lz4"),
+                            (lzma.compress(evil, lzma.FORMAT_ALONE), "m.pkl", "lzma"), (bz2.compress(evil), "m.pkl.bz2", "bz2"),
+                            (lz4, "m.joblib.lz4", "lz4"), (b"ZF0x10" + zlib.compress(evil), "old.joblib", "joblib zfile"),
+                            (gzip.compress(gzip.compress(evil)), "twice.pkl", "gzip")):
+        (seen,) = found(owner, data, path)
+        assert (seen["compression"], seen["note"], seen["complete"]) == (how, "compressed, not walked", False), path
+    box = io.BytesIO()
+    with zipfile.ZipFile(box, "w") as z:
+        z.writestr("inner.pkl", zlib.compress(evil))
+    (seen,) = found(owner, box.getvalue(), "box.zip")
+    assert (seen["member"], seen["compression"]) == ("inner.pkl", "zlib")
+    assert found(owner, bz2.compress(b"a,b\n1,2\n"), "table.csv.bz2") == []
+
+
 def test_what_is_broken_is_said_to_be(owner):
     evil = pickle.dumps(Evil(), 4)
     for data in (evil[:-1], evil[:20], b"\x80\x04\xff", b"\x80\x04X\xff\xff\xff\xff", b"\x80\x04\x8d" + b"\xff" * 8, b"(" * 100000,
@@ -122,6 +142,25 @@ def test_what_is_broken_is_said_to_be(owner):
     (seen,) = found(owner, bomb, "bomb.pkl")
     assert seen["complete"] is False
     assert found(owner, b"PK\x03\x04" + b"\0" * 100, "broken.zip") == []
+
+
+def test_a_policy_that_begins_to_refuse_them_voids_what_was_asked_for(world, owner):
+    policy, admin, asker = owner.ok("GET", P + "/policy"), world["tenant-admin"], world["data-scientist"]
+
+    def ask(files):
+        number = seal(owner, files).json()["number"]
+        return asker.ok("POST", P + "/approvals", {"action": "promote", "subject": f"models/pickled/versions/{number}", "alias": "production"})["id"]
+
+    evil, plain = ask({"m.pkl": pickle.dumps(Evil(), 4)}), ask({"m.txt": b"words"})
+    admin.ok("PUT", P + "/policy", {**policy, "approval_hours": 9})
+    assert owner.ok("GET", f"{P}/approvals/{evil}")["state"] == "pending"
+    admin.ok("PUT", P + "/policy", {**policy, "refuse_pickle": True})
+    try:
+        assert [owner.ok("GET", f"{P}/approvals/{x}")["state"] for x in (evil, plain)] == ["void", "pending"]
+        late = world["approver"].post(f"{P}/approvals/{evil}/decision", {"verdict": "approve", "reason": "x"})
+        assert late.status_code == 409 and "void" in late.text
+    finally:
+        admin.ok("PUT", P + "/policy", policy)
 
 
 def test_a_policy_refuses_them(world, owner):
