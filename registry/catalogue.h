@@ -15,6 +15,7 @@ struct catalogue_entry {
     json_t *tags;
     int64_t versions;
     const char *updated_at;
+    struct texts shared_with; /* projects where the caller may read that may read it too */
 };
 extern const struct field catalogue_fields[];
 
@@ -22,14 +23,16 @@ struct catalogue_search {
     struct readable_things may;
     const char *q; /* words, "quoted ones", -not this; or the beginning of a name; NULL */
     const char *kind;
-    const char *project;
-    const json_t *tags; /* to be contained */
+    const char *project; /* whose it is, or that it is shared with */
+    const json_t *tags;  /* to be contained */
     const char *after;
     int64_t limit;
 };
 MUST_CHECK enum err catalogue_list(struct request *rq, const struct catalogue_search *s,
                                    struct rows *out);
-/* {"kind":{…},"project":{…},"tag":{…}}: how many of what is found have what. */
+/* {"kind":{…},"project":{…},"tag":{…},"complete":…}: how many of what is found have what; of the
+ * first CATALOGUE_COUNTED when there is more. */
+enum { CATALOGUE_COUNTED = 10000 };
 MUST_CHECK enum err catalogue_facets(struct request *rq, const struct catalogue_search *s,
                                      const char **json);
 

@@ -120,7 +120,7 @@ def test_one_catalogue_of_all_kinds(world, owner):
         path = page.get("nextLink")
     assert seen == sorted(seen) and seen == paths(admin, "?limit=1000") and len(seen) > 6
     facets = admin.ok("GET", "/v1/catalogue/facets?q=churn")
-    assert facets == {"kind": {"dataset": 1, "model": 2}, "project": {"credit": 2, "second": 1}, "tag": {"owner:marketing": 1}}
+    assert facets == {"kind": {"dataset": 1, "model": 2}, "project": {"credit": 2, "second": 1}, "tag": {"owner:marketing": 1}, "complete": True}
     assert admin.ok("GET", "/v1/catalogue/facets")["kind"]["prompt"] >= 1
     for bad in ("?kind=table", "?q=" + "x" * 501, "?tag=x", "?limit=0"):
         assert admin.get("/v1/catalogue" + bad).status_code == 400, bad
@@ -128,7 +128,7 @@ def test_one_catalogue_of_all_kinds(world, owner):
 
 def test_a_catalogue_shows_only_what_its_reader_may_read(world, owner):
     stranger = person(world.service, world.admin, "catalogue-stranger")
-    assert paths(stranger) == [] and stranger.ok("GET", "/v1/catalogue/facets") == {"kind": {}, "project": {}, "tag": {}}
+    assert paths(stranger) == [] and stranger.ok("GET", "/v1/catalogue/facets") == {"kind": {}, "project": {}, "tag": {}, "complete": True}
     assert not [p for p in paths(world.foreign_admin) if p.startswith("credit/")]
     owner.ok("PUT", P + "/prompts/hush", {})
     world.admin.ok("POST", "/v1/denies", {"principals": ["the-reader"], "actions": ["assets/*"], "reason": "a wall", "scope": "asset",

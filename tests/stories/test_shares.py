@@ -114,6 +114,10 @@ def test_lists_mark_it_and_show_it_to_whom_it_may_be_shown(sides):
     assert sides.stranger.get(f"/v1/projects/claims/shares/{share['id']}").status_code == 404
     found = sides.member.ok("GET", f"/v1/catalogue?q={name}")["value"]
     assert {x["path"] for x in found} == {f"credit/{asset}", f"fraud/{asset}"}
+    assert {x["path"]: x["shared_with"] for x in found} == {f"credit/{asset}": ["fraud"], f"fraud/{asset}": []}
+    assert [x["shared_with"] for x in sides.second.ok("GET", f"/v1/catalogue?q={name}")["value"]] == [[]], "with whom is not for all"
+    assert {x["path"] for x in sides.member.ok("GET", f"/v1/catalogue?q={name}&project=fraud")["value"]} == {f"credit/{asset}", f"fraud/{asset}"}
+    assert {x["path"] for x in sides.asker.ok("GET", f"/v1/catalogue?q={name}&project=credit")["value"]} == {f"credit/{asset}"}
     assert sides.stranger.ok("GET", f"/v1/catalogue?q={name}")["value"] == []
     sides.boss.ok("DELETE", f"{WITH}/shares/{share['id']}")  # given back
     assert [a["project"] for a in listed(sides.member, f"{WITH}/datasets?q={name}") if a["name"] == name] == ["fraud"]
