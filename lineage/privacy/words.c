@@ -270,7 +270,9 @@ static const char *token_of(const uint8_t key[SEAL_KEY], const char *word, struc
     if (length < sizeof(m->word) && strcmp(m->word, word) == 0)
         return m->token;
     word_token(key, word, m->token);
-    (void)snprintf(m->word, sizeof(m->word), "%s", length < sizeof(m->word) ? word : "");
+    m->word[0] = '\0';
+    if (length < sizeof(m->word))
+        memcpy(m->word, word, length + 1);
     return m->token;
 }
 
