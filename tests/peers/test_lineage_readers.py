@@ -10,6 +10,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import uuid
 
 import pytest
 
@@ -18,6 +19,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "stories"))
 from service import Service, World  # noqa: E402  (the path is set above)
 from test_documents import describe, document  # noqa: E402
+from test_openlineage import dataset, run_event  # noqa: E402
 
 VENV = ROOT / "build" / "peers" / "venv-lineage"
 PYTHON = VENV / "bin" / "python"
@@ -57,6 +59,10 @@ def world():
         made.trained()
         made.promoted("models/risk/versions/1")
         describe(made)
+        code = {"sourceCodeLocation": {"type": "git", "url": "https://git.example/feed", "version": "abc123"}}
+        fed = run_event("COMPLETE", uuid.uuid4(), "feed", outputs=[dataset("projects/credit/datasets/cancer/versions/1", "chancery")],
+                        job_facets=code)
+        made["data-scientist"].ok("POST", "/api/v1/lineage", fed)
         yield made
     finally:
         service.close()
@@ -93,7 +99,7 @@ def test_prov_reads_the_graph(world, peer, tmp_path):
 
 def test_cyclonedx_validates_the_bill_of_materials(world, peer, tmp_path):
     read = peer("cyclonedx", save(tmp_path, "bom.json", document(world["auditor"], "cyclonedx")))
-    assert read == {"components": 2, "name": "risk"}
+    assert read == {"components": 3, "name": "risk"}, "the file, the data, the commit that made the data"
 
 
 def test_spdx_model_reads_and_resolves_the_document(world, peer, tmp_path):
