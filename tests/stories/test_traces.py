@@ -2,8 +2,10 @@
 """Traces, spans and assessments, in the words of MLflow's clients and of OpenTelemetry's programs."""
 import base64
 import gzip
+import hashlib
 import itertools
 import json
+import math
 import secrets
 
 import otlp
@@ -144,6 +146,36 @@ def test_packed_spans_and_partial_success(traces):
     assert reply.status_code == 200
     assert reply.content == otlp.field(1, otlp.field(1, 2) + otlp.field(2, "span_id is not 8 bytes"))
     assert len(traces.whole(otlp.name_of(trace))["spans"]) == 2
+
+
+def test_how_much_two_conditions_go_together(world, traces):
+    """Normalized pointwise mutual information of a table that can be worked out by hand."""
+    experiment = traces.experiment()
+    for n in range(10):
+        traces.told(experiment, tags={"a": str(n < 4), "b": str(n in (0, 1, 2, 9)), "c": "yes"}, state="ERROR" if n == 5 else "OK")
+    def ask(first, second, **more):
+        return traces.ok("POST", "/traces/calculate-filter-correlation", {
+            "experiment_ids": [experiment], "filter_string1": first, "filter_string2": second, **more})
+    def by_hand(both, first, second, every, more=0):
+        both, first, second, every = both + more, first + 2 * more, second + 2 * more, every + 4 * more
+        return math.log(both * every / (first * second)) / -math.log(both / every)
+    seen = ask("tags.a = 'True'", "tags.b = 'True'")
+    assert [seen[k] for k in ("filter1_count", "filter2_count", "joint_count", "total_count")] == [4, 4, 3, 10]
+    assert seen["npmi"] == pytest.approx(by_hand(3, 4, 4, 10)) and seen["npmi_smoothed"] == pytest.approx(by_hand(3, 4, 4, 10, 0.5))
+    never = ask("tags.a = 'True'", "status = 'ERROR'")
+    assert never["npmi"] == -1 and never["joint_count"] == 0 and -1 < never["npmi_smoothed"] < 0
+    assert ask("tags.c = 'yes'", "tags.c = 'yes'")["npmi"] == 1
+    nothing = ask("tags.a = 'True'", "tags.z = 'x'")
+    assert "npmi" not in nothing and "npmi_smoothed" not in nothing and nothing["filter2_count"] == 0
+    based = ask("tags.a = 'True'", "tags.b = 'True'", base_filter="status = 'OK'")
+    assert based["total_count"] == 9 and based["npmi"] == pytest.approx(by_hand(3, 4, 4, 9))
+    path = "/traces/calculate-filter-correlation"
+    with world.service.unchanged():
+        for body, says in (({"filter_string1": "status = 'OK'", "filter_string2": "status = 'OK'"}, "experiment_ids"),
+                           ({"experiment_ids": [experiment], "filter_string2": "status = 'OK'"}, "filter_string1"),
+                           ({"experiment_ids": [experiment], "filter_string1": "nonsense", "filter_string2": "status = 'OK'"}, ""),
+                           ({"experiment_ids": "x", "filter_string1": "a", "filter_string2": "b"}, "experiment_ids")):
+            traces.refused("POST", path, body, "INVALID_PARAMETER_VALUE", says)
 
 
 def test_spans_as_json_are_the_same_spans(traces):
@@ -471,7 +503,7 @@ def test_files_of_a_trace(world, traces, stranger):
     assert put.status_code == 200, put.text
     assert traces.client.get(f"{place}/traces.json", headers=header).content == b'{"spans":[]}'
     listed = traces.ok("GET", f"{V2}-artifacts/artifacts", {"path": f"{experiment}/traces/{trace}/artifacts"})["files"]
-    assert listed == [{"path": "traces.json", "is_dir": False, "file_size": 12}]
+    assert listed == [{"path": "traces.json", "is_dir": False, "file_size": 12, "sha256": hashlib.sha256(b'{"spans":[]}').hexdigest()}]
     for path in (f"{place}/traces.json", place.replace(trace, "tr-absent") + "/traces.json", place.replace(experiment, "0") + "/traces.json",
                  place.replace(trace, "..") + "/traces.json"):
         with world.service.unchanged():
