@@ -178,6 +178,64 @@ def test_how_much_two_conditions_go_together(world, traces):
             traces.refused("POST", path, body, "INVALID_PARAMETER_VALUE", says)
 
 
+def test_counts_sums_and_percentiles(world, traces):
+    experiment, minute = traces.experiment(), 1_700_000_040_000
+    for n in range(6):
+        trace, ms = secrets.randbits(127) + 1, (100, 200, 300, 400, 500, 1000)[n]
+        traces.sent(experiment, otlp.span(trace, 1, "chat" if n < 4 else "plan", start=minute + n * 20_000, took=ms, status=2 if n == 5 else 1,
+                                          attributes={"mlflow.spanType": "AGENT", "mlflow.llm.model": '"m1"',
+                                                      "mlflow.llm.cost": json.dumps({"input_cost": 0.5, "total_cost": n})}))
+        name = otlp.name_of(trace)
+        traces.told(experiment, name, request_time=f"2023-11-14T22:1{4 + n // 3}:{n % 3 * 20:02}.000Z", execution_duration=f"{ms / 1000}s",
+                    state="ERROR" if n == 5 else "OK", tags={"mlflow.traceName": "chat" if n < 4 else "plan", "a.b": str(n % 2)},
+                    trace_metadata={"mlflow.trace.session": f"s{n % 2}", "mlflow.trace.tokenUsage": json.dumps(
+                        {"input_tokens": 10 * n, "output_tokens": 1}) if n else '{"input_tokens": "many"'})
+        traces.assess(name, "good", feedback={"value": "yes" if n % 2 else "no"})
+    def ask(view, metric, *aggregations, **more):
+        kinds = [{"aggregation_type": "PERCENTILE", "percentile_value": a} if isinstance(a, (int, float)) else {"aggregation_type": a}
+                 for a in aggregations]
+        points = traces.ok("POST", "/traces/metrics", {"experiment_ids": [experiment], "view_type": view, "metric_name": metric,
+                                                      "aggregations": kinds, **more})["data_points"]
+        assert all(p["metric_name"] == metric for p in points)
+        return [(p["dimensions"], p["values"]) for p in points]
+    assert ask("TRACES", "trace_count", "COUNT") == [({}, {"COUNT": 6})]
+    assert ask("TRACES", "trace_count", "COUNT", dimensions=["trace_name", "trace_status"]) == [
+        ({"trace_name": "chat", "trace_status": "OK"}, {"COUNT": 4}), ({"trace_name": "plan", "trace_status": "ERROR"}, {"COUNT": 1}),
+        ({"trace_name": "plan", "trace_status": "OK"}, {"COUNT": 1})]
+    assert ask("TRACES", "session_count", "COUNT") == [({}, {"COUNT": 2})]
+    (_, latency), = ask("TRACES", "latency", "AVG", 50, 99.9, 0)
+    assert latency["AVG"] == pytest.approx(2500 / 6) and latency["P50.0"] == 350 and latency["P0.0"] == 100
+    assert latency["P99.9"] == pytest.approx(500 + 500 * (0.999 * 5 - 4))
+    assert ask("TRACES", "input_tokens", "SUM", "AVG") == [({}, {"SUM": 150, "AVG": 30})]
+    assert ask("TRACES", "cache_read_input_tokens", "SUM") == []
+    assert ask("TRACES", "trace_count", "COUNT", time_interval_seconds=60, start_time_ms=0, end_time_ms=minute + 10 ** 9) == [
+        ({"time_bucket": "2023-11-14T22:14:00+00:00"}, {"COUNT": 3}), ({"time_bucket": "2023-11-14T22:15:00+00:00"}, {"COUNT": 3})]
+    assert ask("TRACES", "trace_count", "COUNT", start_time_ms=minute + 60_000) == [({}, {"COUNT": 3})]
+    assert ask("TRACES", "trace_count", "COUNT", filters=["trace.tag.`a.b` = '1'", "trace.status = 'OK'"]) == [({}, {"COUNT": 2})]
+    assert ask("TRACES", "trace_count", "COUNT", filters=["trace.metadata.mlflow.trace.session = 's0'"]) == [({}, {"COUNT": 3})]
+    assert ask("SPANS", "span_count", "COUNT", dimensions=["span_name", "span_type"]) == [
+        ({"span_name": "chat", "span_type": "AGENT"}, {"COUNT": 4}), ({"span_name": "plan", "span_type": "AGENT"}, {"COUNT": 2})]
+    assert ask("SPANS", "total_cost", "SUM", dimensions=["span_model_name"]) == [({"span_model_name": "m1"}, {"SUM": 15})]
+    assert ask("SPANS", "span_count", "COUNT", filters=["span.status = 'ERROR'"]) == [({}, {"COUNT": 1})]
+    assert ask("SPANS", "latency", 100, filters=["span.name = 'chat'"]) == [({}, {"P100.0": 400})]
+    assert ask("ASSESSMENTS", "assessment_value", "AVG", dimensions=["assessment_name"]) == [({"assessment_name": "good"}, {"AVG": 0.5})]
+    assert ask("ASSESSMENTS", "assessment_count", "COUNT", dimensions=["assessment_value"]) == [
+        ({"assessment_value": '"no"'}, {"COUNT": 3}), ({"assessment_value": '"yes"'}, {"COUNT": 3})]
+    assert ask("ASSESSMENTS", "assessment_count", "COUNT", filters=["assessment.name = 'bad'"]) == [({}, {"COUNT": 0})]
+
+    good = {"experiment_ids": [experiment], "view_type": "TRACES", "metric_name": "latency", "aggregations": [{"aggregation_type": "AVG"}]}
+    with world.service.unchanged():
+        for change, says in (({"view_type": "NONE"}, "view_type"), ({"metric_name": "x'--"}, "metric"), ({"aggregations": []}, "aggregations"),
+                             ({"aggregations": [{"aggregation_type": "SUM"}]}, "AVG"), ({"aggregations": [5]}, "AVG"),
+                             ({"aggregations": [{"aggregation_type": "PERCENTILE"}]}, "percentile"),
+                             ({"aggregations": [{"aggregation_type": "PERCENTILE", "percentile_value": 101}]}, "percentile"),
+                             ({"dimensions": ["t.id) --"]}, "dimension"), ({"filters": ["span.name = 'x'"]}, "filter"),
+                             ({"filters": ["trace.status > 'x'"]}, "filter"), ({"filters": ["trace.status = 'a' AND trace.status = 'b'"]}, "filter"),
+                             ({"time_interval_seconds": 60}, "start_time_ms"), ({"time_interval_seconds": -1}, "time_interval_seconds"),
+                             ({"max_results": 10 ** 9}, "max_results"), ({"experiment_ids": []}, "experiment_ids")):
+            traces.refused("POST", "/traces/metrics", {**good, **change}, "INVALID_PARAMETER_VALUE", says)
+
+
 def test_spans_as_json_are_the_same_spans(traces):
     """OTLP/HTTP's JSON: hexadecimal ids, 64-bit integers as texts or numbers, enumerations as numbers."""
     experiment, trace = traces.experiment(), secrets.token_hex(16)
