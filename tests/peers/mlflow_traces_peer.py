@@ -193,5 +193,34 @@ def evaluate():
             "after": [s.scorer_version for s in store.list_scorer_versions(one, "tone")]}
 
 
+def analyse():
+    """What the client asks of many traces at once, and spans as another program's JSON."""
+    import os
+    import requests
+    from mlflow.entities.trace_metrics import AggregationType, MetricAggregation, MetricViewType
+    from mlflow.tracking._tracking_service.utils import _get_store
+    experiment = mlflow.set_experiment("analysed").experiment_id
+    for n in range(4):
+        ask(f"question {n}", session=f"s-{n % 2}")
+    written()
+    store, count = _get_store(), [MetricAggregation(AggregationType.COUNT)]
+    spans = store.query_trace_metrics([experiment], MetricViewType.SPANS, "span_count", count, dimensions=["span_type"])
+    latency = store.query_trace_metrics([experiment], MetricViewType.TRACES, "latency", [
+        MetricAggregation(AggregationType.AVG), MetricAggregation(AggregationType.PERCENTILE, 50.0)])
+    session = store.query_trace_metrics([experiment], MetricViewType.TRACES, "trace_count", count,
+                                        filters=["trace.metadata.`mlflow.trace.session` = 's-1'"])
+    linked = store.calculate_trace_filter_correlation([experiment], "tag.kind = 'question'", "metadata.`mlflow.trace.session` = 's-1'")
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": [{
+        "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "I'm a server span", "kind": 2,
+        "startTimeUnixNano": "1544712660000000000", "endTimeUnixNano": "1544712661000000000",
+        "attributes": [{"key": "my.attr", "value": {"stringValue": "some value"}}]}]}]}]}
+    sent = requests.post(os.environ["MLFLOW_TRACKING_URI"] + "/v1/traces", json=body, verify=os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"], timeout=60,
+                         headers={"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"], "x-mlflow-experiment-id": experiment})
+    there = mlflow.get_trace("tr-5b8efff798038103d269b633813fc60c").data.spans[0]
+    return {"spans": {p.dimensions["span_type"]: p.values["COUNT"] for p in spans}, "latency": sorted(latency[0].values),
+            "session": session[0].values, "linked": [linked.filter1_count, linked.filter2_count, linked.joint_count, linked.total_count],
+            "npmi": linked.npmi, "sent": [sent.status_code, sent.json()], "there": [there.name, there.start_time_ns, there.attributes["my.attr"]]}
+
+
 if __name__ == "__main__":
     print("RESULT " + json.dumps(globals()[sys.argv[1]](*sys.argv[2:]), default=str))

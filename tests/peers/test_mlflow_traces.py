@@ -94,3 +94,10 @@ def test_two_tenants_side_by_side(world, client, story):  # noqa: F811
 
 def client_sees(client, who, trace, project):
     return client(who, "foreign", trace, MLFLOW_WORKSPACE=project)
+
+
+def test_questions_about_many_traces(world, client):  # noqa: F811
+    seen = client(world["data-scientist"], "analyse")
+    assert seen["spans"] == {"CHAIN": 4, "RETRIEVER": 4, "RERANKER": 4} and seen["latency"] == ["AVG", "P50.0"]
+    assert seen["session"] == {"COUNT": 2} and seen["linked"] == [4, 2, 2, 4] and abs(seen["npmi"]) < 1e-9
+    assert seen["sent"] == [200, {}] and seen["there"] == ["I'm a server span", 1544712660000000000, "some value"]
