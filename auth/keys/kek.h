@@ -6,7 +6,8 @@
 
 #include <stddef.h>
 
-/* The installation's keys under which tenants' keys are wrapped, newest first: those of the setting
+/* The installation's keys under which tenants' keys are wrapped, those of their audit logs too
+ * (lineage/privacy/subject_key.h), newest first: those of the setting
  * kek (best from the environment, CHANCERY_KEK), then those of kek_file; with neither, the derived
  * one. An older one opens what it wrapped and wraps nothing more. A key is said as
  *     64 hexadecimal digits
