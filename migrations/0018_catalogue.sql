@@ -168,3 +168,30 @@ BEGIN
 END $$;
 CREATE TRIGGER share_ended AFTER UPDATE OF state ON asset_share
     FOR EACH ROW WHEN (OLD.state = 'active' AND NEW.state = 'ended') EXECUTE FUNCTION share_ended();
+
+-- Searches of the catalogue that somebody has named.
+
+CREATE TABLE saved_view (
+    tenant_id   uuid        NOT NULL,
+    id          uuid        NOT NULL,
+    name        text        NOT NULL CONSTRAINT saved_view_name CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
+    shared      text        NOT NULL CONSTRAINT saved_view_shared CHECK (shared IN ('private', 'project', 'tenant')),
+    place_id    uuid        NOT NULL,
+    project_id  uuid,
+    owner_id    uuid        NOT NULL,
+    description text        NOT NULL DEFAULT '',
+    q           text,
+    kind        text,
+    tag         text,
+    in_project  text,
+    revision    bigint      NOT NULL DEFAULT 1,
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT saved_view_key PRIMARY KEY (tenant_id, id),
+    CONSTRAINT saved_view_by_name UNIQUE (tenant_id, shared, place_id, name),
+    CONSTRAINT saved_view_project FOREIGN KEY (tenant_id, project_id) REFERENCES project,
+    CONSTRAINT saved_view_owner FOREIGN KEY (tenant_id, owner_id) REFERENCES principal,
+    CONSTRAINT saved_view_place CHECK (place_id = CASE shared WHEN 'private' THEN owner_id WHEN 'project' THEN project_id ELSE tenant_id END)
+);
+COMMENT ON TABLE saved_view IS 'A question, not an answer: whoever runs it sees what they may read, as by asking it themselves.';
+COMMENT ON COLUMN saved_view.place_id IS 'Where the name means this: the owner''s, the project''s or the tenant''s views.';
+CALL tenant_table('saved_view', 'SELECT, INSERT, UPDATE, DELETE');

@@ -19,6 +19,14 @@ struct catalogue_entry {
 };
 extern const struct field catalogue_fields[];
 
+/* As it is asked: NULL for what is not. */
+struct catalogue_question {
+    const char *q;
+    const char *kind;
+    const char *tag; /* "key:value" */
+    const char *project;
+};
+
 struct catalogue_search {
     struct readable_things may;
     const char *q; /* words, "quoted ones", -not this; or the beginning of a name; NULL */
@@ -35,5 +43,11 @@ MUST_CHECK enum err catalogue_list(struct request *rq, const struct catalogue_se
 enum { CATALOGUE_COUNTED = 10000 };
 MUST_CHECK enum err catalogue_facets(struct request *rq, const struct catalogue_search *s,
                                      const char **json);
+
+/* What of it can be answered, and what the caller may be shown: ERR_INVALID names the parameter. */
+MUST_CHECK enum err catalogue_read(struct request *rq, const struct catalogue_question *asked,
+                                   struct catalogue_search *s);
+/* One page of what is found. */
+enum err catalogue_reply(struct request *rq, const struct catalogue_question *asked);
 
 #endif

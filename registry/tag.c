@@ -53,7 +53,11 @@ enum err tags_check(struct request *rq, const json_t *tags)
 
 enum err tag_query(struct request *rq, json_t **out)
 {
-    const char *tag = request_query(rq, "tag");
+    return tag_parse(rq, request_query(rq, "tag"), out);
+}
+
+enum err tag_parse(struct request *rq, const char *tag, json_t **out)
+{
     const char *colon = tag == NULL ? NULL : strchr(tag, ':');
 
     *out = NULL;

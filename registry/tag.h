@@ -15,6 +15,8 @@ struct tag {
  * ERR_INVALID names the key at fault. NULL is fine. */
 MUST_CHECK enum err tags_check(struct request *rq, const json_t *tags);
 MUST_CHECK enum err tag_key_check(struct request *rq, const char *key);
+/* "key:value" as an object to be contained; NULL for NULL. */
+MUST_CHECK enum err tag_parse(struct request *rq, const char *tag, json_t **out);
 /* The query parameter tag=key:value as an object to be contained; NULL when absent. */
 MUST_CHECK enum err tag_query(struct request *rq, json_t **out);
 /* A copy of tags with one set, or removed when value is NULL (ERR_NOT_FOUND if it is not there). */

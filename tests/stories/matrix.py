@@ -147,7 +147,9 @@ class Canaries:
         self.owner.ok("PUT", f"{base}/secrets/{REAL}", {"value": mark("secret")})
         ok("PUT", "/v1/projects/vault-s", {})
         offer = self.owner.ok("POST", base + "/shares", {"asset": f"models/{REAL}", "with": "vault-s", "reason": mark("share")})
-        self.args["share"] = offer["id"]
+        self.args.update(share=offer["id"], view=REAL)
+        ok("PUT", f"/v1/views/{REAL}", {"shared": "tenant", "description": mark("view")})
+        self.owner.ok("PUT", f"{base}/views/{REAL}", {"q": mark("view-words"), "description": mark("project-view")})
         self.args.update(name=REAL, dataset=REAL, model=REAL, endpoint=REAL, version="1", upload=upload["id"], secret=REAL,
                          declassification=asked["id"], alias="production", key="note", document="dossier.json")
 
