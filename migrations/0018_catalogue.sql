@@ -57,7 +57,7 @@ CREATE FUNCTION asset_search(wanted uuid, asked text, in_kind text, with_tags js
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = chancery, pg_temp SET enable_indexscan = off SET enable_seqscan = off AS $$
     SELECT a.id FROM asset a
      WHERE a.tenant_id = wanted AND wanted = current_tenant() AND a.state = 'active'
-       AND a.search @@ asset_query(wanted, asked, in_kind, with_tags)
+       AND a.search @@ (SELECT asset_query(wanted, asked, in_kind, with_tags))
      LIMIT most $$;
 COMMENT ON FUNCTION asset_search IS 'definer: names the tenant and finds its assets by words, kind and tags; row level security would keep @@ out of the index.';
 

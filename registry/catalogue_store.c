@@ -118,8 +118,8 @@ static void add_common(const struct seek *k)
         where_add(w, " AND a.id = ANY ($%d::text[]::uuid[])", k->ids);
     if (k->q != 0)
         where_add(w,
-                  " AND a.search @@ asset_query(current_tenant(), $%d::text, $%d::text,"
-                  " $%d::jsonb)",
+                  " AND a.search @@ (SELECT asset_query(current_tenant(), $%d::text, $%d::text,"
+                  " $%d::jsonb))",
                   k->q, k->kind, k->tags);
     if (k->after != 0)
         where_add(w, " AND a.path > $%d::text", k->after);
