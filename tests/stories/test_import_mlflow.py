@@ -232,6 +232,19 @@ def test_killed_again_and_again_it_goes_on_and_makes_no_doubles(importer, source
     assert sorted(v["version"] for v in found) == ["2", "7"]
 
 
+def test_a_version_waits_for_all_of_its_files(importer, source):
+    run, other, model = fill(source)
+    broken = f"/api/2.0/mlflow-artifacts/artifacts/1/models/{model}/artifacts/a/b/c/deep file.bin"
+    source.answers[broken] = lambda query, body: (404, {}, b"")
+    told = importer.run(source, code=4)
+    assert "not all here" in told.differences["registered model Credit Risk version 2"]
+    assert "lower number" in told.differences["registered model Credit Risk version 7"]
+    found = importer.tracker.ok("GET", "/model-versions/search", {"filter": "name = 'credit-risk'"})
+    assert found.get("model_versions", []) == []
+    del source.answers[broken]
+    assert importer.run(source).counts["versions"] == (5, 5, 3)
+
+
 def test_a_cut_network_is_told_and_gone_over(importer, source):
     run, _, _ = fill(source)
     path, cuts = f"/api/2.0/mlflow-artifacts/artifacts/1/{run}/artifacts/plots/one.png", []

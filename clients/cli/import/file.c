@@ -2,6 +2,7 @@
 #include "clients/cli/import/import.h"
 
 #include "clients/cli/import/ours.h"
+#include "clients/cli/import/seen.h"
 #include "core/crypto.h"
 
 #include <stdlib.h>
@@ -277,11 +278,16 @@ static void folder_import(struct walk *w, const char *folder)
     w->depth--;
 }
 
-void files_import(struct import *im, const struct files *f)
+bool files_import(struct import *im, const struct files *f)
 {
     struct walk w = {.im = im, .files = f};
+    size_t before = report_differences(im->report);
     struct arena *kept = unit_begin(im);
+    bool good;
 
     folder_import(&w, "");
     unit_end(im, kept);
+    good = report_differences(im->report) == before;
+    (void)seen_add(good ? im->whole : im->broken, f->source_id, strlen(f->source_id));
+    return good;
 }

@@ -3,6 +3,7 @@
 
 #include "clients/cli/http.h"
 #include "clients/cli/import/ours.h"
+#include "clients/cli/import/seen.h"
 #include "clients/cli/print.h"
 #include "clients/cli/run.h"
 
@@ -121,13 +122,17 @@ int run_import_mlflow(struct cli *c)
                         .new_ids = option(c, "--new-ids") != NULL,
                         .merge = option(c, "--merge") != NULL,
                         .shorten = option(c, "--shorten") != NULL,
-                        .reread = option(c, "--reread") != NULL};
+                        .reread = option(c, "--reread") != NULL,
+                        .whole = seen_new(),
+                        .broken = seen_new()};
 
     if (!im.dry)
         (void)api(c, "GET", path_of(c, "/v1/projects/{}", project_name(c), NULL), NULL);
     tracking_import(&im);
     registry_import(&im, false);
     registry_import(&im, true);
+    seen_free(im.whole);
+    seen_free(im.broken);
     source_close(im.source);
     return report_end(c, im.report);
 }

@@ -13,12 +13,14 @@ struct import {
     struct arena *lasting; /* the command's own */
     struct source *source;
     struct report *report;
-    bool dry;           /* read the source only */
-    bool new_ids;       /* of runs and logged models, made from the old ones and the project */
-    bool merge;         /* into experiments and models that are here and were not imported */
-    bool shorten;       /* values over our limits are cut without being a difference */
-    bool reread;        /* files that are here already are read at the source again */
-    struct link *links; /* models that runs read and made */
+    bool dry;            /* read the source only */
+    bool new_ids;        /* of runs and logged models, made from the old ones and the project */
+    bool merge;          /* into experiments and models that are here and were not imported */
+    bool shorten;        /* values over our limits are cut without being a difference */
+    bool reread;         /* files that are here already are read at the source again */
+    struct link *links;  /* models that runs read and made */
+    struct seen *whole;  /* source ids of runs and models whose files are all here */
+    struct seen *broken; /* and of those of which some are not */
 };
 
 /* What is taken until unit_end is freed then: pages, runs, files. */
@@ -36,6 +38,7 @@ void unit_end(struct import *im, struct arena *kept);
 #define TAG_STAGE      "chancery.imported.stage"
 
 struct link;
+struct seen;
 
 enum { PARAM_LONGEST = 6000, TAG_LONGEST = 8000, EXPERIMENT_TAG_LONGEST = 5000 };
 
@@ -91,7 +94,8 @@ struct files {
     const char *id;         /* ours */
     const char *place;      /* ours */
 };
-void files_import(struct import *im, const struct files *f);
+/* Whether all are here. */
+bool files_import(struct import *im, const struct files *f);
 
 void models_import(struct import *im, struct experiment *e);
 void registry_import(struct import *im, bool prompts);

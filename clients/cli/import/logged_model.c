@@ -2,6 +2,7 @@
 #include "clients/cli/import/import.h"
 
 #include "clients/cli/import/ours.h"
+#include "clients/cli/import/seen.h"
 #include "clients/cli/table.h"
 
 #include <string.h>
@@ -179,7 +180,12 @@ static void model_files(struct import *im, const struct logged *m)
 
     if (!im->dry)
         f.place = arena_printf(im->work.arena, "%s/models/%s/artifacts", m->experiment->id, m->id);
-    files_import(im, &f);
+    /* A version can name the run and mean the model. */
+    if (!files_import(im, &f) && text_at(m->source, "info.source_run_id") != NULL) {
+        const char *run = text_at(m->source, "info.source_run_id");
+
+        (void)seen_add(im->broken, run, strlen(run));
+    }
 }
 
 /* A model is ready when its files are here. */

@@ -67,6 +67,11 @@ void report_differs(struct report *r, const char *what, const char *format, ...)
     va_end(args);
 }
 
+size_t report_differences(const struct report *r)
+{
+    return r->differing;
+}
+
 void report_renamed(struct report *r, const char *what, const char *name)
 {
     add(r->renamed, what, name);

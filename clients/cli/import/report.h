@@ -36,6 +36,8 @@ void report_differs(struct report *r, const char *what, const char *format, ...)
 /* Something of a kind waits for people here: no difference. */
 void report_waits(struct report *r, enum kind kind, const char *what, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* How many there are so far. */
+size_t report_differences(const struct report *r);
 /* A name that is another here. */
 void report_renamed(struct report *r, const char *what, const char *name);
 /* For people as a table, or as JSON; what the shell is told. */

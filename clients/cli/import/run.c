@@ -290,7 +290,7 @@ static void run_files(struct import *im, const struct mine *m, const json_t *sou
 
     if (!im->dry)
         f.place = arena_printf(im->work.arena, "%s/%s/artifacts", m->experiment->id, m->id);
-    files_import(im, &f);
+    (void)files_import(im, &f);
 }
 
 static void content_import(struct import *im, struct mine *m, const json_t *source)

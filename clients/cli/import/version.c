@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "clients/cli/import/registry.h"
 
+#include "clients/cli/import/seen.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +13,11 @@ struct numbered {
     const char *number;
     const char *what;
     const char *from;        /* where its files are here: one of our URIs; NULL for nowhere */
+    const char *owner;       /* the source's id of the run or model that has them, or NULL */
     const char *description; /* within our limits */
     json_t *tags;
     const json_t *ours;
+    bool held; /* it waits for files, or for a lower number that does: numbers only grow here */
 };
 
 static const char *after(const char *text, const char *prefix)
@@ -24,21 +28,27 @@ static const char *after(const char *text, const char *prefix)
 }
 
 /* "runs:/RUN/PATH" with the run's id here. */
-static const char *of_run(struct import *im, const char *rest)
+static const char *of_run(struct import *im, struct numbered *v, const char *rest)
 {
     size_t length = strcspn(rest, "/");
-    const char *run = arena_copy(im->work.arena, rest, length);
 
-    return arena_printf(im->work.arena, "runs:/%s%s", id_here(im, run, false), rest + length);
+    v->owner = arena_copy(im->work.arena, rest, length);
+    return arena_printf(im->work.arena, "runs:/%s%s", id_here(im, v->owner, false), rest + length);
+}
+
+static const char *of_model(struct import *im, struct numbered *v, const char *id, size_t length)
+{
+    v->owner = arena_copy(im->work.arena, id, length);
+    return arena_printf(im->work.arena, "models:/%s", id_here(im, v->owner, true));
 }
 
 /* "models:/m-ID" or "models:/NAME/VERSION", a copy. */
-static const char *of_models(struct import *im, const char *rest)
+static const char *of_models(struct import *im, struct numbered *v, const char *rest)
 {
     const char *slash = strrchr(rest, '/');
 
     if (slash == NULL)
-        return arena_printf(im->work.arena, "models:/%s", id_here(im, rest, true));
+        return of_model(im, v, rest, strlen(rest));
     return arena_printf(im->work.arena, "models:/%s%s",
                         name_here(im, arena_copy(im->work.arena, rest, (size_t)(slash - rest))),
                         slash);
@@ -46,40 +56,46 @@ static const char *of_models(struct import *im, const char *rest)
 
 /* Any URI that ends in EXPERIMENT/RUN/artifacts/PATH or EXPERIMENT/models/m-ID/artifacts, as MLflow
  * lays things out in every store: what counts is that the id is one of ours. */
-static const char *of_place(struct import *im, const struct numbered *v, const char *source)
+static const char *of_place(struct import *im, struct numbered *v, const char *source)
 {
     const char *mark = strstr(source, "/artifacts");
     const char *id = mark;
-    const char *model;
 
     if (mark == NULL || (mark[10] != '\0' && mark[10] != '/'))
         return NULL;
     while (id > source && id[-1] != '/')
         id--;
-    model = after(id, "m-");
-    if (model != NULL)
-        return arena_printf(im->work.arena, "models:/%s",
-                            id_here(im, arena_copy(im->work.arena, id, (size_t)(mark - id)), true));
+    if (strncmp(id, "m-", 2) == 0)
+        return of_model(im, v, id, (size_t)(mark - id));
     if (text_at(v->source, "run_id") == NULL)
         return NULL;
-    return of_run(im, arena_printf(im->work.arena, "%.*s%s", (int)(mark - id), id, mark + 10));
+    return of_run(im, v, arena_printf(im->work.arena, "%.*s%s", (int)(mark - id), id, mark + 10));
 }
 
-static const char *origin(struct import *im, const struct numbered *v)
+static const char *origin(struct import *im, struct numbered *v)
 {
     const char *source = text_at(v->source, "source");
     const char *model = text_at(v->source, "model_id");
     const char *rest;
 
     if (model != NULL && *model != '\0')
-        return arena_printf(im->work.arena, "models:/%s", id_here(im, model, true));
+        return of_model(im, v, model, strlen(model));
     rest = after(source, "models:/");
     if (rest != NULL)
-        return of_models(im, rest);
+        return of_models(im, v, rest);
     rest = after(source, "runs:/");
     if (rest != NULL)
-        return of_run(im, rest);
+        return of_run(im, v, rest);
     return source == NULL ? NULL : of_place(im, v, source);
+}
+
+/* A version is sealed when it is made, so all of its files have to be here by then. */
+static bool complete(const struct import *im, const struct numbered *v)
+{
+    if (v->owner == NULL)
+        return true;
+    return seen_has(im->whole, v->owner, strlen(v->owner)) &&
+           !seen_has(im->broken, v->owner, strlen(v->owner));
 }
 
 static struct said show(struct import *im, const struct numbered *v)
@@ -104,7 +120,12 @@ static bool find(struct import *im, struct numbered *v)
     struct said s = show(im, v);
     const char *source = text_at(v->source, "source");
 
-    if (s.code != NULL && (v->from != NULL || v->model->prompt)) {
+    if (s.code != NULL && v->held) {
+        s.why = "it waits for a lower number whose files are not all here";
+    } else if (s.code != NULL && !complete(im, v)) {
+        v->held = true;
+        s.why = arena_printf(im->work.arena, "the files of %s are not all here", v->owner);
+    } else if (s.code != NULL && (v->from != NULL || v->model->prompt)) {
         s = ours_ask(im, "POST", OURS "/model-versions/create", draft(im, v));
         report_wrote(im->report, VERSIONS, s.code == NULL ? 1 : 0);
     } else if (s.code != NULL) {
@@ -288,18 +309,20 @@ void versions_import(struct import *im, const struct registered *r)
     json_t *items = keep(&im->work, json_array());
     const char *why = list_versions(im, r, items);
     const struct ordered *versions = sorted(im, items);
+    bool held = false;
 
     if (why != NULL)
         report_differs(im->report, r->what, "its versions could not all be listed: %s", why);
     for (size_t i = 0; i < json_array_size(items); i++) {
         struct arena *kept = unit_begin(im);
-        struct numbered v = {.model = r, .source = versions[i].item};
+        struct numbered v = {.model = r, .source = versions[i].item, .held = held};
 
         v.number = arena_printf(im->work.arena, "%lld", (long long)number_at(v.source, "version"));
         v.what = arena_printf(im->work.arena, "%s version %s", r->what, v.number);
         report_count(im->report, VERSIONS, 1, 0);
         if (!im->dry)
             version_import(im, &v);
+        held = v.held;
         unit_end(im, kept);
     }
 }
