@@ -185,6 +185,11 @@ bench-traces: ## measure how searches of traces grow with their number, and span
 	@$(MAKE) --no-print-directory -j$(shell nproc) programs
 	@/usr/bin/python3 tests/bench/bench_traces.py $(BUILD) $(TRACES)
 .PHONY: bench-traces
+bench-catalogue: ## measure searches of the catalogue among 100,000 assets (ASSETS=)
+	@tests/tools/deps.sh build test
+	@$(MAKE) --no-print-directory -j$(shell nproc) programs
+	@/usr/bin/python3 tests/bench/bench_catalogue.py $(BUILD) $(ASSETS)
+.PHONY: bench-catalogue
 
 run: build ## serve in the foreground, with a lasting home in ./var (HOME_DIR=, LISTEN=)
 	$(BUILD)/chanceryd serve --home $(or $(HOME_DIR),var) --listen $(or $(LISTEN),127.0.0.1:8443)

@@ -21,7 +21,7 @@ SEARCHES = {
     "a rare word": ("?q=rare77&limit=50", True), "a rare tag": ("?tag=ticket:t-77&limit=50", True), "rare word, facets": ("/facets?q=rare77", True),
     "a rare tag, facets": ("/facets?tag=ticket:t-77", True), "beginning of a name": ("?q=thing-4242&limit=50", True), "a page by path": ("?limit=50", True),
     "a word of all": ("?q=forecast&limit=50", False),
-    "a word of 1 in 10": ("?q=decile3&limit=50", False), "one project": ("?project=project-19&limit=50", True), "kind and word": ("?kind=prompt&q=decile3&limit=50", True),
+    "a word of 1 in 10": ("?q=decile3&limit=50", False), "one project": ("?project=project-19&limit=50", True), "kind and word": ("?kind=prompt&q=decile4&limit=50", False),
     "facets of a project": ("/facets?project=project-07&q=decile7", False), "reader of one project": ("?limit=50", True),
     "reader of one, a rare word": ("?q=rare73&limit=50", True), "facets of all (first 10,000)": ("/facets", False),
 }
