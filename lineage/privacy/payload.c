@@ -84,23 +84,39 @@ const char *payload_silenced(const struct audit_row *row)
     return row->about_wrapped == NULL ? row->about_subject : NULL;
 }
 
-/* ERR_NOT_FOUND when a key was destroyed. */
-static enum err open_keys(struct db *db, const struct audit_row *row, uint8_t key[SEAL_KEY])
+/* The actor's key of the last row: entries of one actor come in rows. */
+struct last_key {
+    char id[ID_SIZE];
+    uint8_t key[SEAL_KEY];
+};
+
+static enum err open_actor(struct db *db, const struct audit_row *row, struct last_key *last)
 {
-    uint8_t first[SEAL_KEY], second[SEAL_KEY];
+    if (strcmp(row->key_id, last->id) == 0)
+        return OK;
+    last->id[0] = '\0';
+    TRY(subject_key_open(db, row->key_id, row->key_subject, row->key_wrapped, last->key));
+    (void)snprintf(last->id, sizeof(last->id), "%s", row->key_id);
+    return OK;
+}
+
+/* ERR_NOT_FOUND when a key was destroyed. */
+static enum err open_keys(struct db *db, const struct audit_row *row, struct last_key *last,
+                          uint8_t key[SEAL_KEY])
+{
+    uint8_t about[SEAL_KEY];
     enum err e;
 
     if (row->key_subject == NULL || (row->about_id != NULL && row->about_subject == NULL))
         return ERR_CONTENT;
     if (row->key_wrapped == NULL || (row->about_id != NULL && row->about_wrapped == NULL))
         return ERR_NOT_FOUND;
-    e = subject_key_open(db, row->key_id, row->key_subject, row->key_wrapped, first);
+    e = open_actor(db, row, last);
     if (e == OK && row->about_id != NULL)
-        e = subject_key_open(db, row->about_id, row->about_subject, row->about_wrapped, second);
+        e = subject_key_open(db, row->about_id, row->about_subject, row->about_wrapped, about);
     if (e == OK)
-        combine(first, row->about_id == NULL ? NULL : second, key);
-    OPENSSL_cleanse(first, sizeof(first));
-    OPENSSL_cleanse(second, sizeof(second));
+        combine(last->key, row->about_id == NULL ? NULL : about, key);
+    OPENSSL_cleanse(about, sizeof(about));
     return e;
 }
 
@@ -123,7 +139,10 @@ static enum err open_bytes(struct db *db, struct audit_row *row, const uint8_t k
 
 enum err payload_open(struct db *db, struct audit_row *rows, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    struct last_key last = {.id = ""};
+    enum err failed = OK;
+
+    for (size_t i = 0; i < count && failed == OK; i++) {
         struct audit_row *row = &rows[i];
         uint8_t key[SEAL_KEY];
         enum err e;
@@ -132,13 +151,13 @@ enum err payload_open(struct db *db, struct audit_row *rows, size_t count)
         row->spoilt = row->key_id == NULL; /* erased rows stay */
         if (row->sealed == NULL)
             continue;
-        e = open_keys(db, row, key);
+        e = open_keys(db, row, &last, key);
         if (e == OK)
             e = open_bytes(db, row, key);
         OPENSSL_cleanse(key, sizeof(key));
         row->spoilt = e == ERR_CONTENT;
-        if (e != OK && e != ERR_CONTENT && e != ERR_NOT_FOUND)
-            return e;
+        failed = e == ERR_CONTENT || e == ERR_NOT_FOUND ? OK : e;
     }
-    return OK;
+    OPENSSL_cleanse(&last, sizeof(last));
+    return failed;
 }

@@ -112,14 +112,13 @@ static const char *mark_of(struct db *db)
     return mark;
 }
 
-static enum err add_row(struct batch *b, const struct audit_row *row, const char *mark,
-                        const uint8_t key[SEAL_KEY])
+static enum err add_row(struct batch *b, const struct audit_row *row, struct words_index *x)
 {
     struct text vector = text_new(VECTOR_MAX);
     const char *texts[TEXTS];
 
     texts_of(row, texts);
-    words_vector(key, mark, texts, TEXTS, &vector);
+    words_vector(x, texts, TEXTS, &vector);
     b->seqs[b->count] = row->seq;
     b->vectors[b->count++] = arena_copy(b->db->arena, vector.data, vector.length);
     b->bytes += vector.length;
@@ -127,17 +126,15 @@ static enum err add_row(struct batch *b, const struct audit_row *row, const char
     return b->bytes < BATCH_BYTES ? OK : flush(b);
 }
 
-static enum err add_rows(struct batch *b, const struct rows *rows, const uint8_t key[SEAL_KEY])
+static enum err add_rows(struct batch *b, const struct rows *rows, struct words_index *x)
 {
-    const char *mark = mark_of(b->db);
-
     b->seqs = arena_alloc(b->db->arena, (rows->count + 1) * sizeof(*b->seqs));
     b->vectors = arena_alloc(b->db->arena, (rows->count + 1) * sizeof(*b->vectors));
     for (size_t i = 0; i < rows->count; i++) {
         const struct audit_row *row = (const struct audit_row *)rows->items + i;
 
         if (row->payload != NULL)
-            TRY(add_row(b, row, mark, key));
+            TRY(add_row(b, row, x));
     }
     return flush(b);
 }
@@ -145,6 +142,7 @@ static enum err add_rows(struct batch *b, const struct rows *rows, const uint8_t
 enum err audit_index(struct db *db)
 {
     struct batch b = {.db = db};
+    struct words_index *words;
     struct subject_key key;
     struct rows rows;
     PGresult *head;
@@ -155,8 +153,10 @@ enum err audit_index(struct db *db)
     from = strtoll(PQgetvalue(head, 0, 0), NULL, 10);
     TRY(audit_range(db, from, INDEX_ROWS, &rows));
     TRY(subject_key_take(db, key_subject, &key));
-    e = add_rows(&b, &rows, key.key);
+    words = words_index_new(key.key, mark_of(db));
     OPENSSL_cleanse(&key, sizeof(key));
+    e = add_rows(&b, &rows, words);
+    words_index_free(words);
     TRY(e);
     return db_change(db, &search_advance,
                      PARAMS(P_TEXT(db->tenant), P_INT(from), P_INT(INDEX_ROWS)));

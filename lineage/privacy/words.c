@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <wctype.h>
 
-enum { MEMO = 512, PHRASE_GAP = 2 };
+enum { PHRASE_GAP = 2 };
 
 static locale_t unicode;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -253,46 +253,64 @@ const char *words_tokens(struct arena *a, const struct words_query *q, const uin
     return text;
 }
 
-/* Entries say the same words again and again, and an HMAC is dear. */
+enum { MEMO = 1024 };
+
 struct memo {
-    char word[24];
+    char word[40]; /* "" for none: what is longer is not remembered */
     char token[WORD_TOKEN];
 };
 
-static const char *token_of(const uint8_t key[SEAL_KEY], const char *word, struct memo *memo)
+struct words_index {
+    uint8_t key[SEAL_KEY];
+    const char *mark;
+    struct memo memo[MEMO];
+};
+
+struct words_index *words_index_new(const uint8_t key[SEAL_KEY], const char *mark)
+{
+    struct words_index *x = calloc(1, sizeof(*x));
+
+    if (x == NULL)
+        abort();
+    (void)pthread_once(&once, load_unicode);
+    memcpy(x->key, key, sizeof(x->key));
+    x->mark = mark;
+    return x;
+}
+
+void words_index_free(struct words_index *x)
+{
+    OPENSSL_cleanse(x, sizeof(*x));
+    free(x);
+}
+
+static const char *token_of(struct words_index *x, const char *word)
 {
     size_t length = strlen(word), slot = length;
     struct memo *m;
 
     for (size_t i = 0; i < length; i++)
         slot = slot * 31 + (unsigned char)word[i];
-    m = &memo[slot % MEMO];
+    m = &x->memo[slot % MEMO];
     if (length < sizeof(m->word) && strcmp(m->word, word) == 0)
         return m->token;
-    word_token(key, word, m->token);
+    word_token(x->key, word, m->token);
     m->word[0] = '\0';
     if (length < sizeof(m->word))
         memcpy(m->word, word, length + 1);
     return m->token;
 }
 
-void words_vector(const uint8_t key[SEAL_KEY], const char *mark, const char *const texts[],
-                  size_t count, struct text *out)
+void words_vector(struct words_index *x, const char *const texts[], size_t count, struct text *out)
 {
-    struct memo *memo = calloc(MEMO, sizeof(*memo));
     char word[WORD_ROOM];
     size_t place = 0;
 
-    if (memo == NULL)
-        abort();
-    (void)pthread_once(&once, load_unicode);
-    text_printf(out, "'%s'", mark);
+    text_printf(out, "'%s'", x->mark);
     for (size_t i = 0; i < count; i++, place += PHRASE_GAP) {
         const char *at = texts[i] == NULL ? "" : texts[i];
 
         while (place < WORDS_MAX && next_word(&at, word))
-            text_printf(out, " '%s':%zu", token_of(key, word, memo), ++place);
+            text_printf(out, " '%s':%zu", token_of(x, word), ++place);
     }
-    OPENSSL_cleanse(memo, MEMO * sizeof(*memo));
-    free(memo);
 }

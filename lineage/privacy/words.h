@@ -38,8 +38,12 @@ bool words_match(const struct words_query *q, const char *const texts[], size_t 
 const char *words_tokens(struct arena *a, const struct words_query *q, const uint8_t key[SEAL_KEY]);
 
 void word_token(const uint8_t key[SEAL_KEY], const char *word, char out[WORD_TOKEN]);
+/* What makes entries findable, many after the other: it remembers the tokens of words that it had
+ * lately, because an HMAC is dear. Freeing wipes them. */
+struct words_index;
+struct words_index *words_index_new(const uint8_t key[SEAL_KEY], const char *mark);
+void words_index_free(struct words_index *x);
 /* Append the words of these texts as a tsvector of tokens with places, and of mark as it is. */
-void words_vector(const uint8_t key[SEAL_KEY], const char *mark, const char *const texts[],
-                  size_t count, struct text *out);
+void words_vector(struct words_index *x, const char *const texts[], size_t count, struct text *out);
 
 #endif

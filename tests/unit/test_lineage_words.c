@@ -68,10 +68,12 @@ static bool index_finds(const char *vector, const char *tokens)
 
 static const char *vector_of(const uint8_t *with, const char *const texts[2])
 {
+    struct words_index *x = words_index_new(with, mark);
     struct text t = text_new(1 << 20);
     const char *vector;
 
-    words_vector(with, mark, texts, 2, &t);
+    words_vector(x, texts, 2, &t);
+    words_index_free(x);
     vector = arena_copy(a, t.data, t.length);
     text_free(&t);
     return vector;
