@@ -107,6 +107,21 @@ static enum err check_all_rows(struct checking *c, int64_t ms)
     return e;
 }
 
+QUERY(audit_rootless,
+      "SELECT 1 FROM audit_subject_key k WHERE k.tenant_id = $1::uuid AND NOT EXISTS"
+      " (SELECT FROM audit_root r WHERE r.tenant_id = k.tenant_id) LIMIT 1");
+
+/* What is in memory opens without it for minutes yet. */
+static enum err check_root(struct checking *c)
+{
+    PGresult *rows;
+
+    TRY(db_rows(c->db, &audit_rootless, &rows, PARAMS(P_TEXT(c->db->tenant))));
+    if (PQntuples(rows) > 0)
+        add(c, -1, NULL, "payload: the key that the keys of all payloads are under is missing");
+    return OK;
+}
+
 enum err audit_check(struct db *db, int64_t ms, struct audit_report *out)
 {
     struct checking c = {.db = db, .arena = db->arena, .report = out};
@@ -119,5 +134,6 @@ enum err audit_check(struct db *db, int64_t ms, struct audit_report *out)
     out->size = (int64_t)l.signed_size;
     TRY(leave_read(db, &c.leave));
     TRY(check_tree(&c, &l));
+    TRY(check_root(&c));
     return check_all_rows(&c, ms);
 }
