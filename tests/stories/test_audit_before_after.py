@@ -224,6 +224,16 @@ def test_mlflow_tracking(world):
     assert changes(world, "post_mlflow_experiment_restore")["experiment.lifecycle_stage"] == ("deleted", "active")
 
 
+@shows("put_view", "delete_view")
+def test_saved_searches(world):
+    owner = world["project-owner"]
+    for word in ("risk", "churn"):
+        owner.put("/v1/views/mine", {"q": word})
+    assert changes(world, "put_view")["q"] == ("risk", "churn")
+    owner.delete("/v1/views/mine")
+    assert changes(world, "delete_view")["q"] == ("churn", None)
+
+
 @shows("patch_mlflow_registered_model", "post_mlflow_registered_model_tag", "delete_mlflow_registered_model_tag",
        "post_mlflow_registered_model_rename", "delete_mlflow_registered_model", "patch_mlflow_model_version",
        "post_mlflow_model_version_tag", "delete_mlflow_model_version_tag", "post_mlflow_model_version_stage",

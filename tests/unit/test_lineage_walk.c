@@ -398,8 +398,9 @@ static bool make_deployments(void)
         "', 'user', 'carol');"
         "INSERT INTO project (tenant_id, id, name, policy, created_by) VALUES ('" TENANT_A
         "', '" PERSON "', 'p1', '{}', '" PERSON "');"
-        "INSERT INTO asset (tenant_id, id, project_id, kind, name, created_by) VALUES ('" TENANT_A
-        "', '" PERSON "', '" PERSON "', 'model', 'risk', '" PERSON "');"
+        "INSERT INTO asset (tenant_id, id, project_id, kind, name, path, created_by) VALUES "
+        "('" TENANT_A "', '" PERSON "', '" PERSON "', 'model', 'risk', 'p/models/risk', '" PERSON
+        "');"
         "INSERT INTO version (tenant_id, id, asset_id, number, created_by) VALUES ('" TENANT_A
         "', '" PERSON "', '" PERSON "', 3, '" PERSON "');"
         "INSERT INTO endpoint (tenant_id, id, project_id, name, created_by) VALUES ('" TENANT_A
