@@ -73,11 +73,7 @@ QUERY(search_put,
       "INSERT INTO audit_text (tenant_id, seq, words)"
       " SELECT $1::uuid, x.seq, x.words::tsvector"
       " FROM unnest($2::bigint[], $3::text[]) AS x (seq, words) ON CONFLICT DO NOTHING");
-QUERY(
-    search_advance,
-    "UPDATE audit_text_head SET size = size + (SELECT count(*) FROM audit_leaf l"
-    " WHERE l.tenant_id = $1::uuid AND l.index >= $2::bigint AND l.index < $2::bigint + $3::bigint)"
-    " WHERE tenant_id = $1::uuid");
+QUERY(search_advance, "UPDATE audit_text_head SET size = $2::bigint WHERE tenant_id = $1::uuid");
 
 struct batch {
     struct db *db;
@@ -142,6 +138,7 @@ static enum err add_rows(struct batch *b, const struct rows *rows, struct words_
 enum err audit_index(struct db *db)
 {
     struct batch b = {.db = db};
+    const struct audit_row *last;
     struct words_index *words;
     struct subject_key key;
     struct rows rows;
@@ -158,6 +155,9 @@ enum err audit_index(struct db *db)
     e = add_rows(&b, &rows, words);
     words_index_free(words);
     TRY(e);
-    return db_change(db, &search_advance,
-                     PARAMS(P_TEXT(db->tenant), P_INT(from), P_INT(INDEX_ROWS)));
+    if (rows.count == 0)
+        return OK;
+    /* Up to what was read: meanwhile the sequencer may have placed more. */
+    last = (const struct audit_row *)rows.items + rows.count - 1;
+    return db_change(db, &search_advance, PARAMS(P_TEXT(db->tenant), P_INT(last->index + 1)));
 }
