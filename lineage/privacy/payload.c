@@ -107,7 +107,8 @@ static enum err open_keys(struct db *db, const struct audit_row *row, struct las
     uint8_t about[SEAL_KEY];
     enum err e;
 
-    if (row->key_subject == NULL || (row->about_id != NULL && row->about_subject == NULL))
+    if (row->key_id == NULL || row->key_subject == NULL ||
+        (row->about_id != NULL && row->about_subject == NULL))
         return ERR_CONTENT;
     if (row->key_wrapped == NULL || (row->about_id != NULL && row->about_wrapped == NULL))
         return ERR_NOT_FOUND;
