@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What audit costs: governed writes by 16 clients with and without their entries, taken in turns so
- * that a busy machine slows both alike, while the sequencer runs; then how fast leaves are placed.
- * bench_audit [SECONDS] exits with failure below the targets. */
+/* What audit costs at the very most: two small statements by 16 clients with and without an entry,
+ * taken in turns so that a busy machine slows both alike, while the sequencer runs (what it costs a
+ * governed write is bench_audited.py's question); then how fast leaves are placed. bench_audit
+ * [SECONDS] exits with failure when that is below its target. */
 #include "lineage/audit.h"
 #include "lineage/guard.h"
 #include "lineage/sequencer.h"
@@ -14,7 +15,6 @@
 #include <unistd.h>
 
 enum { CLIENTS = 16, TURNS = 6, LEAVES = 100000, SEQUENCER_FLOOR = 20000 };
-static const double cost_ceiling = 0.25;
 static const uint8_t key[SEAL_KEY] = {1};
 static char home[64] = "/tmp/chancery-bench-XXXXXX";
 static atomic_bool running, audited;
@@ -90,13 +90,13 @@ static bool begin(struct client clients[CLIENTS])
     return true;
 }
 
-static double measure(int seconds)
+static bool measure(int seconds)
 {
     struct client clients[CLIENTS];
     double rates[2] = {0, 0};
 
     if (!begin(clients))
-        return 1;
+        return false;
     for (int turn = 0; turn < TURNS; turn++) {
         atomic_store(&audited, turn % 2 == 1);
         (void)sleep((unsigned)seconds);
@@ -108,11 +108,10 @@ static double measure(int seconds)
         for (size_t k = 0; k < 2; k++)
             rates[k] += (double)clients[i].done[k] / (seconds * TURNS / 2.0);
     }
-    (void)printf("the smallest governed write (two statements, no HTTP), %d clients: %.0f/s "
-                 "without audit, %.0f/s with: audit costs "
-                 "%.0f %% (target: at most %.0f %%)\n",
-                 CLIENTS, rates[0], rates[1], 100 * (1 - rates[1] / rates[0]), 100 * cost_ceiling);
-    return 1 - rates[1] / rates[0];
+    (void)printf("two small statements, no HTTP, %d clients: %.0f/s without audit, %.0f/s with: it"
+                 " costs %.0f %%\n",
+                 CLIENTS, rates[0], rates[1], 100 * (1 - rates[1] / rates[0]));
+    return true;
 }
 
 static enum err step(struct db *db, enum err (*what)(struct step *s), struct step *s)
@@ -172,7 +171,7 @@ int main(int argc, char **argv)
     if (mkdtemp(home) == NULL || !scratch_start())
         return EXIT_FAILURE;
     service.conninfo = scratch.app;
-    good = sequencer_start(&service) == OK && measure(seconds) <= cost_ceiling;
+    good = sequencer_start(&service) == OK && measure(seconds);
     sequencer_stop();
     good = place_leaves() >= SEQUENCER_FLOOR && good;
     scratch_stop();
