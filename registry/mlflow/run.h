@@ -36,6 +36,10 @@
 MUST_CHECK enum err run_get(struct db *db, const char *project_id, const char *id,
                             const char **json);
 
+/* {"runs":[…],"next_page_token":…} of these runs of db->tenant, in their order. */
+MUST_CHECK enum err runs_tell(struct db *db, const char *const *ids, size_t count,
+                              const char *token, const char **json);
+
 struct run_draft {
     const char *id;
     int64_t experiment_id;

@@ -14,6 +14,17 @@ enum err run_get(struct db *db, const char *project_id, const char *id, const ch
     return mlflow_json(db, &run_get_sql, json, PARAMS(P_TEXT(project_id), P_TEXT(id)));
 }
 
+QUERY(runs_tell_sql,
+      "SELECT json_build_object('runs', coalesce(json_agg(" RUN_JSON " ORDER BY l.n), '[]'),"
+      " 'next_page_token', $2::text) FROM unnest($1::uuid[]) WITH ORDINALITY AS l (id, n)"
+      " JOIN run r ON r.tenant_id = current_tenant() AND r.id = l.id");
+
+enum err runs_tell(struct db *db, const char *const *ids, size_t count, const char *token,
+                   const char **json)
+{
+    return mlflow_json(db, &runs_tell_sql, json, PARAMS(P_TEXTS(ids, count), P_TEXT(token)));
+}
+
 QUERY(run_create_sql,
       "WITH r AS (INSERT INTO run (tenant_id, project_id, id, experiment_id, name, user_name,"
       "  start_ms, created_by) SELECT e.tenant_id, e.project_id, $2::uuid, e.id, $4, $5,"

@@ -92,7 +92,8 @@ def fill_mlflow(service, database, runs):
         "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) SELECT 'm' || k, (i * 7919 % 100000) / 1e5 + s / 1e7,"
         f" s, md5(i::text), s, false FROM {values};"
         "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) SELECT key, value, timestamp, step, is_nan, run_uuid"
-        " FROM metrics WHERE step = 9; ANALYZE", database)
+        " FROM metrics WHERE step = 9", database)
+    service.sql("VACUUM ANALYZE", database)
 
 
 def fill_ours(service, ours, first, runs, steps=10):
@@ -106,7 +107,8 @@ def fill_ours(service, ours, first, runs, steps=10):
         "INSERT INTO metric (tenant_id, run_id, key, at, step, value) SELECT p.tenant_id, md5(i::text)::uuid, 'm' || k, s, s,"
         f" (i * 7919 % 100000) / 1e5 + s / 1e7 FROM {values}, project p WHERE p.name = 'credit';"
         "INSERT INTO metric_latest (tenant_id, run_id, key, at, step, value) SELECT tenant_id, run_id, key, at, step, value FROM metric"
-        " WHERE step = 9 ON CONFLICT DO NOTHING; ANALYZE")
+        " WHERE step = 9 ON CONFLICT DO NOTHING")
+    service.sql("VACUUM ANALYZE")
 
 
 def batches(ids, metrics):
