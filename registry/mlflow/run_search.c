@@ -6,6 +6,7 @@
 #include "registry/mlflow/mlflow.h"
 #include "registry/mlflow/run.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,8 +262,8 @@ static const char *next_token(struct request *rq, const struct search *s, const 
     if (found->count <= (size_t)s->limit)
         return NULL;
     if (s->usual)
-        return arena_printf(rq->arena, "%lld:%s", (long long)last->start_ms, last->id);
-    return arena_printf(rq->arena, "+%lld", (long long)(s->offset + s->limit));
+        return arena_printf(rq->arena, "%" PRId64 ":%s", last->start_ms, last->id);
+    return arena_printf(rq->arena, "+%" PRId64, s->offset + s->limit);
 }
 
 static enum err tell(struct request *rq, const struct search *s, const struct rows *found,

@@ -123,8 +123,9 @@ def batches(ids, metrics):
             " table.concat(m, ',') .. ']}') end\n")
 
 
+# They are older than those that are searched for: a search in the order of time would first pass over all of them.
 CREATE = f"""request = function() return wrk.format('POST', '{API}/runs/create', wrk.headers,
-'{{"experiment_id":"0","start_time":1800000000000,"run_name":"a","user_id":"u","tags":[{{"key":"mlflow.user","value":"u"}}]}}') end
+'{{"experiment_id":"0","start_time":1600000000000,"run_name":"a","user_id":"u","tags":[{{"key":"mlflow.user","value":"u"}}]}}') end
 """
 
 
