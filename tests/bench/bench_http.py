@@ -49,6 +49,7 @@ LEAF = ('{"action":"put_asset_tag","actor":"%(actor)s","at":"2026-11-21T00:00:00
         '","id":"' + "0" * 36 + '","method":"PUT","object":"models/500","outcome":"ok","project":"credit","request":"' +
         "0" * 36 + '","status":204,"tenant":"%(tenant)s","v":1}')
 PAYLOAD = '{"actor":"the-data-scientist","body":{"value":"v500"},"remote":"127.0.0.1","tenant":"acme"}'
+SEALED = "ab" * (32 + len(PAYLOAD) + 28)  # salt, payload, nonce and tag
 
 
 def writes(service, token, sql, variables, seconds):
@@ -57,13 +58,14 @@ def writes(service, token, sql, variables, seconds):
     identity = "(:head || :serial)::uuid"  # in order of time, as the service's own are
     audit = bind(re.sub(r"\$(1|2)::uuid", r"$\1", sql["audit_insert"]),
                  ":tenant::uuid", identity, ":at", ":actor", ":action", ":scope", "'models/' || :name", ":outcome", identity,
-                 ":leaf", "decode(:hash, 'hex')", "decode(:hash, 'hex')", ":payload")
+                 ":leaf", "decode(:hash, 'hex')", ":secret", "decode(:payload, 'hex')")
     tag = bind(sql["asset_tag_sql"], ":project", ":kind", ":name", ":key", "'v' || :value")
 
     def theirs():
         own = {**variables, "k": 0, "head": f"{int(time.time()):08x}00000", "at": "2026-11-21T00:00:00.000Z",
                "action": "put_asset_tag", "scope": "credit", "outcome": "ok", "leaf": LEAF % variables, "hash": "ab" * 32,
-               "payload": PAYLOAD, "key": "stage"}
+               "payload": SEALED, "key": "stage",
+               "secret": service.sql(f"SELECT id FROM chancery.audit_subject_key WHERE subject = '{variables['actor']}'").strip()}
         prologue = (f"\\set name random(1, {MODELS})\n\\set value random(1, 1000)\n\\set k :k + 1\n"
                     "\\set serial 1000000000000000000 + :k * 1000 + :client_id\n")
         return sides.pgbench(service, pipeline(prologue, bind(sql[SET_TENANT], ":tenant"), tag, audit), WRITE_LANE, seconds, own)
