@@ -60,7 +60,8 @@ def vkey_file(world, folder):
 def run_fsck(fsck, world, url, vkey, *flags):
     command = [fsck, "--ui=false", f"--storage_url={url}", f"--public_key={vkey}", f"--origin={head(world)[0]}", *flags]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE,
+        # Half of it: after all of it the service ends our idle connections just when we use them again.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE / 2,
                               env={**os.environ, "SSL_CERT_FILE": world.service.ca})
     except subprocess.TimeoutExpired as e:  # after a fault it may wait for ever for the rest of its own work
         return False, str(e.stderr)[-800:]
