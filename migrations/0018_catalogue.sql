@@ -15,11 +15,14 @@ CREATE INDEX asset_by_path ON asset (tenant_id, path) WHERE state = 'active';
 
 -- What is no word of a text has a colon in it: no search for words can ask for that.
 CREATE FUNCTION asset_words(tenant uuid, kind text, name text, description text, tags jsonb) RETURNS tsvector
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = chancery, pg_temp AS $$
-    SELECT to_tsvector('simple', translate(name, '._-', '   ')) || to_tsvector('simple', name) || to_tsvector('simple', description)
-           || jsonb_to_tsvector('simple', tags, '["key", "string"]')
-           || array_to_tsvector(ARRAY['i:' || tenant, 'k:' || kind, 'n:' || name]
-                                || ARRAY(SELECT 't:' || md5(t.key || chr(31) || t.value) FROM jsonb_each_text(tags) t)) $$;
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = chancery, pg_temp AS $$
+DECLARE
+    marks text[] := ARRAY['i:' || tenant, 'k:' || kind, 'n:' || name];
+BEGIN -- not in SQL, which would be parsed and planned again at every change of an asset
+    marks := marks || ARRAY(SELECT 't:' || md5(t.key || chr(31) || t.value) FROM jsonb_each_text(tags) t);
+    RETURN to_tsvector('simple', translate(name, '._-', '   ')) || to_tsvector('simple', name) || to_tsvector('simple', description)
+           || jsonb_to_tsvector('simple', tags, '["key", "string"]') || array_to_tsvector(marks);
+END $$;
 COMMENT ON FUNCTION asset_words IS 'Words of name, description and tags; the tenant, so that the index keeps tenants apart; kind, whole name, whole tags.';
 ALTER TABLE asset ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS (asset_words(tenant_id, kind, name, description, tags)) STORED;
 COMMENT ON COLUMN asset.search IS 'See asset_words.';

@@ -181,6 +181,24 @@ enum err where_filter(struct request *rq, struct where *w, const struct where_su
     return OK;
 }
 
+enum err where_orders(struct request *rq, struct where *w, const struct where_subject *subject,
+                      const struct texts *orders)
+{
+    const struct where_attribute *a;
+    struct filter_order o;
+    const char *why;
+
+    for (size_t i = 0; i < orders->count; i++) {
+        if (filter_order_parse(rq->arena, orders->items[i], &o, &why) != OK)
+            return fail(rq, ERR_INVALID, "%s", why);
+        a = where_attribute_of(subject, o.entity, o.key);
+        if (a == NULL)
+            return fail(rq, ERR_INVALID, "Invalid order_by: %s", orders->items[i]);
+        where_add(w, "%s%s, ", a->column, o.descending ? " DESC" : "");
+    }
+    return OK;
+}
+
 enum err where_json(struct db *db, struct where *w, const char **out)
 {
     struct query q = {.name = NULL, .text = w->sql.data};

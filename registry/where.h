@@ -51,6 +51,9 @@ MUST_CHECK enum err where_filter(struct request *rq, struct where *w,
  * ask for a value: whoever looks for none negates it. */
 MUST_CHECK enum err where_test(struct request *rq, struct where *w, const char *column,
                                bool numeric, const struct filter_clause *c);
+/* "COLUMN DESC, " for each order by an attribute. ERR_INVALID names what is none. */
+MUST_CHECK enum err where_orders(struct request *rq, struct where *w,
+                                 const struct where_subject *subject, const struct texts *orders);
 /* The column of an attribute, and whether there is such a named value: for an order. */
 const struct where_attribute *where_attribute_of(const struct where_subject *s, const char *entity,
                                                  const char *key);

@@ -226,21 +226,11 @@ static const struct where_subject subject = {attributes, named, " attribute attr
 
 static enum err add_orders(struct request *rq, struct where *w)
 {
-    const struct where_attribute *a;
-    struct filter_order o;
     struct texts orders;
-    const char *why;
 
     TRY(mlflow_texts(rq, "order_by", 8, &orders));
     where_add(w, " ORDER BY ");
-    for (size_t i = 0; i < orders.count; i++) {
-        if (filter_order_parse(rq->arena, orders.items[i], &o, &why) != OK)
-            return fail(rq, ERR_INVALID, "%s", why);
-        a = where_attribute_of(&subject, o.entity, o.key);
-        if (a == NULL)
-            return fail(rq, ERR_INVALID, "Invalid order_by: %s", orders.items[i]);
-        where_add(w, "%s%s, ", a->column, o.descending ? " DESC" : "");
-    }
+    TRY(where_orders(rq, w, &subject, &orders));
     where_add(w, "d.created_ms DESC, d.id");
     return OK;
 }
@@ -273,19 +263,16 @@ enum err search_mlflow_evaluations(struct request *rq)
 {
     struct where *w = where_new(rq->arena);
     int64_t limit = USUAL_PAGE;
-    uint64_t offset = 0;
-    const char *token;
+    int64_t offset = 0;
     const char *json;
 
     TRY(mlflow_int(rq, "max_results", 1, MLFLOW_PAGE_MAX, &limit));
-    TRY(mlflow_text(rq, "page_token", 32, &token));
-    if (token != NULL && (*token != '+' || !uint_parse(token + 1, 1 << 30, &offset)))
-        return mlflow_invalid(rq, "page_token", token);
+    TRY(mlflow_offset(rq, &offset));
     where_add(w, "WITH found AS (SELECT d.*, row_number() OVER () AS n FROM (SELECT d.*");
     TRY(add_filter(rq, w));
     TRY(add_orders(rq, w));
     where_add(w, " LIMIT $%d::bigint OFFSET $%d::bigint) d)", where_bind(w, P_INT(limit + 1)),
-              where_bind(w, P_INT((int64_t)offset)));
+              where_bind(w, P_INT(offset)));
     where_add(w,
               " SELECT json_strip_nulls(json_build_object('datasets', "
               "coalesce(json_agg(" EVALUATION_DATASET_JSON
@@ -294,7 +281,7 @@ enum err search_mlflow_evaluations(struct request *rq)
     where_add(w,
               ", 'next_page_token', CASE WHEN count(*) > $%d::bigint THEN '+' || $%d::bigint END))"
               " FROM found d",
-              where_bind(w, P_INT(limit)), where_bind(w, P_INT((int64_t)offset + limit)));
+              where_bind(w, P_INT(limit)), where_bind(w, P_INT(offset + limit)));
     TRY(where_json(rq->db, w, &json));
     return mlflow_reply(rq, json);
 }

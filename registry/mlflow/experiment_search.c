@@ -35,34 +35,12 @@ static const char *stages_of(const char *type)
 
 static enum err add_orders(struct request *rq, struct where *w)
 {
-    const struct where_attribute *a;
-    struct filter_order o;
     struct texts orders;
-    const char *why;
 
     TRY(mlflow_texts(rq, "order_by", ORDERS_MAX, &orders));
     where_add(w, " ORDER BY ");
-    for (size_t i = 0; i < orders.count; i++) {
-        if (filter_order_parse(rq->arena, orders.items[i], &o, &why) != OK)
-            return fail(rq, ERR_INVALID, "%s", why);
-        a = where_attribute_of(&subject, o.entity, o.key);
-        if (a == NULL)
-            return fail(rq, ERR_INVALID, "Invalid order_by: %s", orders.items[i]);
-        where_add(w, "%s%s, ", a->column, o.descending ? " DESC" : "");
-    }
+    TRY(where_orders(rq, w, &subject, &orders));
     where_add(w, "e.created_ms DESC, e.id");
-    return OK;
-}
-
-static enum err offset_of(struct request *rq, int64_t *offset)
-{
-    const char *token;
-    uint64_t number = 0;
-
-    TRY(mlflow_text(rq, "page_token", 32, &token));
-    if (token != NULL && (*token != '+' || !uint_parse(token + 1, 1 << 30, &number)))
-        return mlflow_invalid(rq, "page_token", token);
-    *offset = (int64_t)number;
     return OK;
 }
 
@@ -74,7 +52,7 @@ static enum err search(struct request *rq, const struct filter *f, const char *s
     int64_t offset = 0;
 
     TRY(mlflow_int(rq, "max_results", 1, MLFLOW_PAGE_MAX, &limit));
-    TRY(offset_of(rq, &offset));
+    TRY(mlflow_offset(rq, &offset));
     where_add(w,
               "WITH found AS (SELECT e.*, row_number() OVER () AS n FROM (SELECT e.* FROM"
               " experiment e WHERE e.tenant_id = current_tenant() AND e.project_id = $%d::uuid",

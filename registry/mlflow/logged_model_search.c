@@ -99,18 +99,6 @@ static enum err begin(struct request *rq, struct where *w)
     return OK;
 }
 
-static enum err offset_of(struct request *rq, int64_t *offset)
-{
-    const char *token;
-    uint64_t number = 0;
-
-    TRY(mlflow_text(rq, "page_token", 32, &token));
-    if (token != NULL && (*token != '+' || !uint_parse(token + 1, 1 << 30, &number)))
-        return mlflow_invalid(rq, "page_token", token);
-    *offset = (int64_t)number;
-    return OK;
-}
-
 static void finish(struct where *w, int64_t limit, int64_t offset)
 {
     where_add(w, " LIMIT $%d::bigint OFFSET $%d::bigint) m)", where_bind(w, P_INT(limit + 1)),
@@ -137,7 +125,7 @@ enum err post_mlflow_logged_model_search(struct request *rq)
     const char *json;
 
     TRY(mlflow_int(rq, "max_results", 1, PAGE_LONGEST, &limit));
-    TRY(offset_of(rq, &offset));
+    TRY(mlflow_offset(rq, &offset));
     TRY(mlflow_text(rq, "filter", FILTER_TEXT_MAX, &text));
     if (filter_parse(rq->arena, text, f, &why) != OK)
         return fail(rq, ERR_INVALID, "%s", why);

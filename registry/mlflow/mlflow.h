@@ -25,6 +25,8 @@ MUST_CHECK enum err mlflow_need(struct request *rq, const char *name, size_t max
 /* Within bounds, or fallback when absent. */
 MUST_CHECK enum err mlflow_int(struct request *rq, const char *name, int64_t least, int64_t most,
                                int64_t *inout);
+/* The offset that the token of a page names, "+20"; 0 without one. */
+MUST_CHECK enum err mlflow_offset(struct request *rq, int64_t *offset);
 /* The member of a body as a list of at most max items; NULL when absent. */
 MUST_CHECK enum err mlflow_list(struct request *rq, const char *name, size_t max,
                                 const json_t **out);

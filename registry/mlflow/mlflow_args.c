@@ -96,6 +96,18 @@ enum err mlflow_int(struct request *rq, const char *name, int64_t least, int64_t
     return OK;
 }
 
+enum err mlflow_offset(struct request *rq, int64_t *offset)
+{
+    const char *token;
+    uint64_t number = 0;
+
+    TRY(mlflow_text(rq, "page_token", 32, &token));
+    if (token != NULL && (*token != '+' || !uint_parse(token + 1, 1 << 30, &number)))
+        return mlflow_invalid(rq, "page_token", token);
+    *offset = (int64_t)number;
+    return OK;
+}
+
 enum err mlflow_list(struct request *rq, const char *name, size_t max, const json_t **out)
 {
     const json_t *member = json_object_get(rq->body, name);

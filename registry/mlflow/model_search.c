@@ -177,18 +177,6 @@ static enum err add_orders(struct request *rq, struct where *w, const struct fin
     return OK;
 }
 
-static enum err read_offset(struct request *rq, int64_t *offset)
-{
-    const char *token;
-    uint64_t number = 0;
-
-    TRY(mlflow_text(rq, "page_token", 32, &token));
-    if (token != NULL && (*token != '+' || !uint_parse(token + 1, 1 << 30, &number)))
-        return mlflow_invalid(rq, "page_token", token);
-    *offset = (int64_t)number;
-    return OK;
-}
-
 static void finish(struct where *w, const struct finding *of, int64_t limit, int64_t offset)
 {
     where_add(w, " LIMIT $%d::bigint OFFSET $%d::bigint) y)", where_bind(w, P_INT(limit + 1)),
@@ -212,7 +200,7 @@ static enum err search(struct request *rq, const struct finding *of)
     const char *json;
 
     TRY(mlflow_int(rq, "max_results", 1, of->most, &limit));
-    TRY(read_offset(rq, &offset));
+    TRY(mlflow_offset(rq, &offset));
     TRY(mlflow_text(rq, "filter", FILTER_TEXT_MAX, &text));
     if (filter_parse(rq->arena, text, f, &why) != OK)
         return fail(rq, ERR_INVALID, "%s", why);

@@ -155,20 +155,15 @@ static enum err add_orders(struct request *rq, struct where *w, const struct sea
 static enum err read_token(struct request *rq, struct where *w, struct search *s)
 {
     const char *token;
-    uint64_t number = 0;
-    char *end;
     long long start;
+    char *end;
 
     s->offset = 0;
+    if (!s->usual)
+        return mlflow_offset(rq, &s->offset);
     TRY(mlflow_text(rq, "page_token", 128, &token));
     if (token == NULL)
         return OK;
-    if (!s->usual) {
-        if (*token != '+' || !uint_parse(token + 1, 1 << 30, &number))
-            return mlflow_invalid(rq, "page_token", token);
-        s->offset = (int64_t)number;
-        return OK;
-    }
     start = strtoll(token, &end, 10);
     if (end == token || *end != ':' || !id_valid(end + 1))
         return mlflow_invalid(rq, "page_token", token);
@@ -257,10 +252,11 @@ static const struct field found_fields[] = {
 /* What read_token reads. */
 static const char *next_token(struct request *rq, const struct search *s, const struct rows *found)
 {
-    const struct found_run *last = (const struct found_run *)found->items + s->limit - 1;
+    const struct found_run *last;
 
     if (found->count <= (size_t)s->limit)
         return NULL;
+    last = (const struct found_run *)found->items + s->limit - 1;
     if (s->usual)
         return arena_printf(rq->arena, "%" PRId64 ":%s", last->start_ms, last->id);
     return arena_printf(rq->arena, "+%" PRId64, s->offset + s->limit);

@@ -183,15 +183,12 @@ enum err get_mlflow_webhook(struct request *rq)
 enum err get_mlflow_webhooks(struct request *rq)
 {
     int64_t limit = USUAL_PAGE;
-    uint64_t offset = 0;
-    const char *token;
+    int64_t offset = 0;
     const char *json;
 
     TRY(mlflow_int(rq, "max_results", 1, PAGE_LONGEST, &limit));
-    TRY(mlflow_text(rq, "page_token", 32, &token));
-    if (token != NULL && (*token != '+' || !uint_parse(token + 1, 1 << 30, &offset)))
-        return mlflow_invalid(rq, "page_token", token);
-    TRY(webhook_list(rq->db, auth_project_id(rq), limit, (int64_t)offset, &json));
+    TRY(mlflow_offset(rq, &offset));
+    TRY(webhook_list(rq->db, auth_project_id(rq), limit, offset, &json));
     return mlflow_reply(rq, json);
 }
 
